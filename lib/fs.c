@@ -378,20 +378,57 @@ int fs_remove_tree(const char *path, struct err *e)
 	return 0;
 }
 
+/* A folder that a killed run left: ours, and nobody holds its lock. */
+static void sweep(const char *parent, const char *prefix)
+{
+	auto_strv struct strv names = { 0 };
+	struct err ignored;
+	struct stat st;
+
+	if (fs_list(parent, &names, &ignored) < 0)
+		return;
+	for (size_t i = 0; i < names.n; i++) {
+		auto_free char *path = fs_join(parent, names.items[i]);
+		auto_fd int fd = -1;
+
+		if (!str_starts(names.items[i], prefix) || strlen(names.items[i]) != strlen(prefix) + 6)
+			continue;
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+		if (fd < 0 || fstat(fd, &st) < 0 || st.st_uid != geteuid() || flock(fd, LOCK_EX | LOCK_NB) < 0)
+			continue;
+		if (fs_remove_tree(path, &ignored) < 0)
+			return;
+	}
+}
+
 int fs_temp_dir(const char *parent, const char *prefix, char **out, struct err *e)
 {
 	const char *tmp = getenv("TMPDIR");
-	auto_free char *name = xasprintf("%sXXXXXX", prefix);
+	struct stat st;
 
 	if (!parent)
 		parent = tmp && *tmp ? tmp : "/tmp";
+	sweep(parent, prefix);
+	for (;;) {
+		auto_free char *name = xasprintf("%sXXXXXX", prefix);
+		auto_free char *path = fs_join(parent, name);
 
-	auto_free char *path = fs_join(parent, name);
+		if (!mkdtemp(path))
+			return err_sys(e, "cannot make a folder in '%s'", parent);
 
-	if (!mkdtemp(path))
-		return err_sys(e, "cannot make a folder in '%s'", parent);
-	*out = TAKE(path);
-	return 0;
+		/* Kept open, and so locked, until this process ends: that is what tells it from a left one. */
+		int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+		if (fd < 0 && errno != ENOENT)
+			return err_sys(e, "cannot open '%s'", path);
+		if (fd < 0)
+			continue;       /* another run swept it before it was locked */
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, &st) == 0 && st.st_nlink > 0) {
+			*out = TAKE(path);
+			return 0;
+		}
+		close(fd);
+	}
 }
 
 int fs_list(const char *path, struct strv *out, struct err *e)

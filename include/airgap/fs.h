@@ -36,7 +36,8 @@ int fs_unlink(const char *path, struct err *e) MUST_CHECK;              /* absen
 
 int fs_make_dirs(const char *path, mode_t mode, struct err *e) MUST_CHECK;     /* all of them */
 int fs_remove_tree(const char *path, struct err *e) MUST_CHECK;        /* never follows links; absent is fine */
-/* A new private folder (0700) "<parent>/<prefix>XXXXXX"; *out is its path. parent NULL = $TMPDIR or /tmp. */
+/* A new private folder (0700) "<parent>/<prefix>XXXXXX"; *out is its path. parent NULL = $TMPDIR or /tmp. It is locked
+ * as long as this process lives; folders of this prefix that nobody holds are what killed runs left, and go. */
 int fs_temp_dir(const char *parent, const char *prefix, char **out, struct err *e) MUST_CHECK;
 
 /* Sorted names in a folder, without . and .. */

@@ -320,6 +320,20 @@ TEST(temporary_folders_are_private)
 	assert_err(fs_temp_dir("absent", "x-", &path, &e), e, ERR_IO);
 }
 
+TEST(sweeps_folders_of_killed_runs_and_no_others)
+{
+	auto_free char *mine = NULL, *again = NULL;
+
+	assert_int_equal(mkdir("left-abcdef", 0700), 0);
+	make_file("left-abcdef/values", "secret");
+	assert_int_equal(mkdir("left-abcdef-not", 0700), 0);
+	assert_ok(fs_temp_dir(".", "left-", &mine, &e), e);
+	assert_int_equal(fs_exists("left-abcdef", &e), 0);
+	assert_int_equal(fs_exists("left-abcdef-not", &e), 1);
+	assert_ok(fs_temp_dir(".", "left-", &again, &e), e);
+	assert_int_equal(fs_exists(mine, &e), 1);
+}
+
 TEST(joins_and_splits_paths)
 {
 	static const struct { const char *dir, *name, *want; } joins[] = {
@@ -388,6 +402,7 @@ int main(void)
 		IN_DIR(a_lock_keeps_others_out_until_it_is_closed),
 		IN_DIR(knows_free_space),
 		IN_DIR(temporary_folders_are_private),
+		IN_DIR(sweeps_folders_of_killed_runs_and_no_others),
 		IN_DIR(joins_and_splits_paths),
 		IN_DIR(finds_the_folders_of_the_user),
 	};
