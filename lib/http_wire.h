@@ -1,0 +1,63 @@
+/*
+ * http_wire - one request and its answer over one connection; private to lib/http*.c.
+ *
+ * http_wire.c is the only file that knows libcurl. It follows no redirect, retries nothing and
+ * knows nothing of settings of hosts.
+ */
+#pragma once
+
+#include <airgap/http.h>
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* Idle connections, newest last; any thread. */
+struct wire_pool {
+	pthread_mutex_t lock;
+	struct wire **idle;
+	size_t n_idle;
+	_Atomic uint64_t requests, connections, bytes_in, bytes_out;
+};
+
+int wire_pool_init(struct wire_pool *p, struct err *e) MUST_CHECK;
+void wire_pool_release(struct wire_pool *p);
+
+/* What the reader of an answer wants to see. */
+struct wire_hooks {
+	/* The head of a final answer, before its body; -1 ends the exchange. May be NULL. */
+	int (*head)(void *ctx, const struct http_response *r, struct err *e);
+	/* Body of a 2xx. NULL: dropped. */
+	int (*write)(void *ctx, const void *p, size_t n, struct err *e);
+	void *ctx;
+};
+
+struct wire_request {
+	const char *method;
+	const struct url *url;
+	const char *const *headers;
+	const struct secret *authorization;     /* NULL = none */
+	const void *body;
+	const struct source *source;
+	uint64_t body_size;
+	uint64_t max_body;
+	bool has_body;                          /* also one of no bytes */
+	bool keep_encoding;
+	const char *user_agent, *ca_file;
+	bool env_proxies;
+	uint64_t connect_ms, stall_ms, answer_ms;
+	uint64_t deadline_at;                   /* on the clock of wire_now; 0 = none */
+};
+
+uint64_t wire_now(void);        /* milliseconds, monotonic */
+
+/* r is empty. 0: r holds a whole answer. -1: r->broken tells whether the line was at fault. */
+int wire_exchange(struct wire_pool *p, const struct wire_request *q, const struct wire_hooks *hooks,
+		  struct http_response *r, struct err *e) MUST_CHECK;
+
+/* http_do with hooks and a deadline of its own. */
+int http_exchange(struct http_client *c, const struct http_request *q, const struct wire_hooks *hooks,
+		  uint64_t deadline_at, struct http_response *r, struct err *e) MUST_CHECK;
+uint64_t http_deadline(const struct http_client *c);    /* for a call that starts now; 0 = none */
+/* http_again with a deadline. */
+bool http_again_until(struct http_client *c, struct http_tries *t, int rc, const struct http_response *r,
+		      uint64_t deadline_at, struct err *e) MUST_CHECK;

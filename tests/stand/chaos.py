@@ -1,0 +1,268 @@
+#!/usr/bin/env python3
+"""chaos: an HTTP and registry server of the tests' own that misbehaves, one way per case; a table of what clients must do.
+
+  chaos.py --certs DIR --dir DIR
+
+It listens four times on loopback: main, other (a foreign origin that only records, unless a case says so), tls (a
+certificate of DIR/ca.pem for 127.0.0.1 and this machine's name) and stranger (a certificate of nobody). The path
+/CASE/... or the repository CASE chooses the behaviour. DIR/facts holds the addresses, DIR/requests a JSON line per
+request with all its headers (the secrets in them are worth nothing), DIR/body the right content, DIR/cases a line
+
+  NAME <tab> EXIT <tab> SECONDS <tab> MOST <tab> CHECK <tab> COMMAND
+
+per case: the exit status of build/tests/fetch, the time it may take, the number of requests it may make, and what is
+compared: body (the output is the content), tail:N (its last N bytes), said:REGEX (what was printed), quiet (nothing was), or -.
+"""
+import argparse
+import hashlib
+import json
+import os
+import re
+import socket
+import ssl
+import struct
+import sys
+import threading
+import time
+
+sys.dont_write_bytecode = True
+
+BODY = b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(9375))  # 300,000 bytes that do not repeat
+DIGEST = "sha256:" + hashlib.sha256(BODY).hexdigest()
+WHERE = {}  # main, other, tls, name, stranger: HOST:PORT, filled once they listen
+CASES = {}
+REASONS = {200: "OK", 206: "Partial Content"}
+
+
+class Case:
+    def __init__(self, name, answer, wanted, command, seconds, most, check):
+        self.name, self.answer, self.wanted, self.command = name, answer, wanted, command
+        self.seconds, self.most, self.check = seconds, most, check
+        self.count = 0
+        self.state = {}
+        self.lock = threading.Lock()
+
+
+def case(name, wanted=0, command="get {url}", seconds=5, most=0, check="-"):
+    """Registers answer(request, n): n counts the requests of this case from 0."""
+    def register(answer):
+        CASES[name] = Case(name, answer, wanted, command, seconds, most, check)
+        return answer
+    return register
+
+
+class Request:
+    """One request on one connection, and the ways to answer it."""
+
+    def __init__(self, sock, listener, head):
+        self.sock, self.listener = sock, listener
+        lines = head.decode("latin-1").split("\r\n")
+        self.method, target, _ = (lines[0] + "  ").split(" ", 2)
+        self.path, _, self.query = target.partition("?")
+        pairs = [line.partition(":") for line in lines[1:] if line]
+        self.headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
+        self.body = b""
+
+    def read_body(self, most=None):
+        left = int(self.headers.get("content-length", "0")) - len(self.body)
+        if most is not None:
+            left = min(left, most - len(self.body))
+        while left > 0:
+            piece = self.sock.recv(min(left, 1 << 20))
+            if not piece:
+                break
+            self.body += piece
+            left -= len(piece)
+        return self.body
+
+    @property
+    def start(self):
+        """First byte of the Range asked for, or None."""
+        match = re.fullmatch(r"bytes=(\d+)-", self.headers.get("range", ""))
+        return int(match.group(1)) if match else None
+
+    def send(self, data):
+        try:
+            self.sock.sendall(data)
+            return True
+        except (OSError, ssl.SSLError):
+            return False
+
+    def head(self, status, headers=(), length=None):
+        text = f"HTTP/1.1 {status} {REASONS.get(status, 'Whatever')}\r\nConnection: close\r\n"
+        if length is not None:
+            text += f"Content-Length: {length}\r\n"
+        for header in headers:
+            text += header + "\r\n"
+        return self.send(text.encode("latin-1") + b"\r\n")
+
+    def reply(self, status, body=b"", headers=(), length=None, cut=None):
+        """A whole answer; length lies, cut ends it early."""
+        if isinstance(body, (dict, list)):
+            body = json.dumps(body).encode()
+        self.head(status, headers, len(body) if length is None else length)
+        if self.method != "HEAD":
+            self.send(body[:cut])
+
+    def content(self, headers=(), body=BODY, cut=None):
+        """The content as an honest server gives it, Range included, cut after `cut` bytes."""
+        start = self.start
+        if start is None:
+            return self.reply(200, body, headers, cut=cut)
+        if start >= len(body):
+            return self.reply(416, b"", [f"Content-Range: bytes */{len(body)}", *headers])
+        span = f"Content-Range: bytes {start}-{len(body) - 1}/{len(body)}"
+        return self.reply(206, body[start:], [span, *headers], cut=cut)
+
+    def redirect(self, status, location, headers=()):
+        self.reply(status, b"elsewhere", [f"Location: {location}", *headers])
+
+    def reset(self):
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+    def silence(self, seconds=30):
+        """Until the client hangs up."""
+        self.sock.settimeout(seconds)
+        try:
+            while self.sock.recv(65536):
+                pass
+        except OSError:
+            pass
+
+
+class Recorder:
+    def __init__(self, path):
+        self.file = open(path, "a", encoding="utf-8")
+        self.lock = threading.Lock()
+
+    def write(self, **fields):
+        with self.lock:
+            self.file.write(json.dumps(fields) + "\n")
+            self.file.flush()
+
+
+def name_of(path):
+    """/CASE/... or /v2/CASE/... or the plain /v2/ of a registry (whose Host tells nothing: no case)."""
+    parts = path.strip("/").split("/")
+    if parts[0] == "v2":
+        parts = parts[1:] or [""]
+    return parts[0]
+
+
+def read_head(sock):
+    head = b""
+    while b"\r\n\r\n" not in head:
+        if len(head) > 65536:
+            return None, b""
+        piece = sock.recv(65536)
+        if not piece:
+            return None, b""
+        head += piece
+        if head[0] == 0x16:  # a TLS greeting: what real servers say to it
+            sock.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            return None, b""
+    head, _, rest = head.partition(b"\r\n\r\n")
+    return head, rest
+
+
+def serve(sock, listener, recorder):
+    sock.settimeout(30)
+    head, rest = read_head(sock)
+    if head is None:
+        return
+    request = Request(sock, listener, head)
+    request.body = rest
+    found = CASES.get(name_of(request.path))
+    recorder.write(listener=listener, case=name_of(request.path), method=request.method, path=request.path,
+                   query=request.query, headers=request.headers)
+    if found is None:
+        request.reply(404, b"no such case")
+        return
+    with found.lock:
+        n = found.count
+        found.count += 1
+    request.case, request.state = found, found.state
+    found.answer(request, n)
+
+
+def connection(sock, listener, recorder, context):
+    """One request per connection; what the client still sends is read, so that the answer is not lost to a reset."""
+    try:
+        sock.settimeout(30)
+        if context:
+            sock = context.wrap_socket(sock, server_side=True)
+        serve(sock, listener, recorder)
+        if not struct.unpack("ii", sock.getsockopt(socket.SOL_SOCKET, socket.SO_LINGER, 8))[0]:
+            if context is None:
+                sock.shutdown(socket.SHUT_WR)
+            sock.settimeout(0.3)
+            while sock.recv(65536):
+                pass
+    except (OSError, ssl.SSLError):
+        pass
+    finally:
+        sock.close()
+
+
+def listen(listener, address, recorder, context=None):
+    server = socket.create_server((address, 0), backlog=64)
+
+    def accept():
+        while True:
+            sock, _ = server.accept()
+            threading.Thread(target=connection, args=(sock, listener, recorder, context), daemon=True).start()
+    threading.Thread(target=accept, daemon=True).start()
+    return server.getsockname()[1]
+
+
+def tls_context(certs, name, version=None):
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(os.path.join(certs, name + ".pem"), os.path.join(certs, name + ".key"))
+    if version:
+        context.set_ciphers("ALL:@SECLEVEL=0")
+        context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, version
+    return context
+
+
+def expand(command, name):
+    words = dict(WHERE, body="{body}", manifest="{manifest}", case=name, D=DIGEST, S=len(BODY), url=f"http://{WHERE['main']}/{name}/file",
+                 tlsurl=f"https://{WHERE['tls']}/{name}/file", nameurl=f"https://{WHERE['name']}/{name}/file")
+    return command.format(**words)
+
+
+def write_files(folder):
+    def save(name, text):
+        with open(os.path.join(folder, name + ".new"), "wb") as f:
+            f.write(text if isinstance(text, bytes) else text.encode())
+        os.rename(os.path.join(folder, name + ".new"), os.path.join(folder, name))
+    save("body", BODY)
+    save("cases", "".join(f"{c.name}\t{c.wanted}\t{c.seconds}\t{c.most}\t{c.check}\t"
+                          f"{expand(c.command, c.name)}\n" for c in CASES.values() if c.command))
+    save("facts", "".join(f"{key}={value}\n" for key, value in WHERE.items()))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--certs", required=True, metavar="DIR", help="made by tests/stand/cert: server, stranger")
+    parser.add_argument("--dir", required=True, metavar="DIR", help="facts, requests, body, cases")
+    args = parser.parse_args()
+    recorder = Recorder(os.path.join(args.dir, "requests"))
+    host = socket.gethostname()
+    for listener, certificate, version in (("main", None, None), ("other", None, None), ("tls", "server", None),
+                                           ("stranger", "stranger", None), ("old", "server", ssl.TLSVersion.TLSv1_1)):
+        context = tls_context(args.certs, certificate, version) if certificate else None
+        port = listen(listener, "127.0.0.1", recorder, context)
+        WHERE[listener] = f"127.0.0.1:{port}"
+        WHERE[listener + "port"] = port
+    WHERE["ca"] = os.path.join(args.certs, "ca.pem")
+    WHERE["name"] = f"{host}:{WHERE['tlsport']}"
+    write_files(args.dir)
+    while True:
+        time.sleep(3600)
+
+
+if __name__ == "__main__":
+    sys.modules["chaos"] = sys.modules["__main__"]
+    import chaos_http  # noqa: E402,F401
+    import chaos_registry  # noqa: E402,F401
+    main()

@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include "served.h"
+
+#include <airgap/pool.h>
+#include <airgap/registry.h>
+
+#define INDEX "application/vnd.oci.image.index.v1+json"
+
+static struct err e;
+static struct served server;
+static struct http_client *http;
+static struct registry *registry;
+static char *host;
+static _Atomic unsigned tokens, life;
+
+static void answer_token(struct buf *out)
+{
+	auto_free char *text = NULL;
+
+	tokens++;
+	usleep(20000);          /* long enough that all threads want it */
+	text = xasprintf("{\"token\":\"t%u\",\"expires_in\":%u}", tokens, life);
+	served_text(out, 200, "", text);
+}
+
+/* A registry that wants tokens; every manifest is the same, every blob is "blob". */
+static void answer(const struct asked *a, struct buf *out)
+{
+	auto_free char *challenge = xasprintf("WWW-Authenticate: Bearer realm=\"http://%s/token\",service=\"s\"\r\n", host);
+
+	if (str_starts(a->target, "/token"))
+		answer_token(out);
+	else if (!str_starts(a->authorization, "Bearer t"))
+		served_text(out, 401, challenge, "");
+	else if (strstr(a->target, "/manifests/"))
+		served_text(out, 200, "Content-Type: " INDEX "\r\nRateLimit-Limit: 100;w=21600\r\nRateLimit-Remaining: 7;w=21600\r\n",
+			    "{\"schemaVersion\":2,\"manifests\":[]}");
+	else if (strstr(a->target, "/uploads/") && strcmp(a->method, "POST") == 0)
+		served_text(out, 202, "Location: /v2/a/blobs/uploads/1\r\n", "");
+	else if (strstr(a->target, "/uploads/"))
+		served_text(out, 201, "", "");
+	else if (strstr(a->target, "/blobs/"))
+		served_text(out, 200, "", "blob");
+	else
+		served_text(out, 200, "", "{\"tags\":[\"b\",\"a\",\"b\"]}");
+}
+
+static int set_up(void **state)
+{
+	struct http_options h = { .tries = 2, .backoff_ms = 5 };
+	struct registry_options o = { .plain_http = true, .push = true };
+
+	err_clear(&e);
+	tokens = 0;
+	life = 300;
+	served_start(&server, answer);
+	host = xasprintf("127.0.0.1:%u", server.port);
+	http = http_new(&h, &e);
+	registry = registry_open(http, host, &o, &e);
+	return registry ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	registry_close(TAKE(registry));
+	http_free(TAKE(http));
+	served_stop(&server);
+	free(TAKE(host));
+	return 0;
+}
+
+static int get_manifest(void *ctx, unsigned worker, size_t item, struct err *err)
+{
+	auto_registry_manifest struct registry_manifest m = REGISTRY_MANIFEST_INIT;
+	auto_free char *repository = xasprintf("r%zu", item % 3);
+	int rc = registry_manifest_get(registry, repository, "v1", &m, err);
+
+	if (rc < 0)
+		return -1;
+	return rc == 1 && str_eq(m.type, INDEX) ? 0 : err_set(err, ERR_BUG, "%d, %s", rc, m.type);
+}
+
+TEST(fetches_one_token_per_scope)
+{
+	assert_ok(pool_each(8, 200, get_manifest, NULL, &e), e);
+	assert_int_equal(tokens, 3);
+
+	struct registry_stats s = registry_stats(registry);
+
+	assert_int_equal(s.tokens, 3);
+	assert_int_equal(s.gets, 200);
+	assert_true(s.requests <= 208);
+}
+
+TEST(renews_tokens_in_time)
+{
+	life = 1;               /* good for 900 ms */
+	assert_ok(get_manifest(NULL, 0, 0, &e), e);
+	assert_ok(get_manifest(NULL, 0, 0, &e), e);
+	assert_int_equal(tokens, 1);
+	usleep(950000);
+	assert_ok(get_manifest(NULL, 0, 0, &e), e);
+	assert_int_equal(tokens, 2);
+	assert_int_equal(registry_stats(registry).requests, 4);
+}
+
+TEST(remembers_the_quota)
+{
+	uint64_t limit, left;
+
+	assert_int_equal(registry_quota(registry, &limit, &left), 0);
+	assert_ok(get_manifest(NULL, 0, 0, &e), e);
+	assert_int_equal(registry_quota(registry, &limit, &left), 1);
+	assert_int_equal(limit, 100);
+	assert_int_equal(left, 7);
+}
+
+TEST(sorts_tags)
+{
+	auto_strv struct strv tags = { 0 };
+
+	assert_int_equal(registry_tags(registry, "a", &tags, &e), 1);
+	assert_int_equal(tags.n, 2);
+	assert_string_equal(tags.items[0], "a");
+}
+
+TEST(loads_a_small_blob_and_hashes_it)
+{
+	auto_buf struct buf b = BUF_INIT(10);
+	struct digest good = digest_of("blob", 4), bad = digest_of("other", 5);
+
+	assert_ok(registry_blob_load(registry, "a", &good, 4, &b, &e), e);
+	assert_string_equal(buf_str(&b), "blob");
+	assert_err(registry_blob_load(registry, "a", &bad, 4, &b, &e), e, ERR_DIGEST);
+	assert_int_equal(b.len, 4);
+	assert_err(registry_blob_load(registry, "a", &good, 5, &b, &e), e, ERR_DIGEST);
+	assert_err(registry_blob_load(registry, "a", &good, 7, &b, &e), e, ERR_LIMIT);
+}
+
+static ssize_t read_blob(void *ctx, void *p, size_t n, struct err *err)
+{
+	size_t *at = ctx, take = MIN(n, 4 - *at);
+
+	memcpy(p, &"blob"[*at], take);
+	*at += take;
+	return (ssize_t)take;
+}
+
+static int put_blob(void *ctx, unsigned worker, size_t item, struct err *err)
+{
+	size_t at = 0;
+	struct source s = { read_blob, NULL, &at };
+	struct registry_blob b = { .repository = "a", .digest = digest_of("blob", 4), .size = 4 };
+
+	return registry_blob_put(registry, &b, &s, NULL, err);
+}
+
+TEST(pushes_in_many_threads)
+{
+	assert_ok(pool_each(8, 100, put_blob, NULL, &e), e);
+	assert_int_equal(registry_stats(registry).puts, 100);
+	assert_int_equal(registry_stats(registry).bytes_out, 400);
+	assert_int_equal(tokens, 1);
+}
+
+TEST(refuses_illegal_names)
+{
+	auto_registry_manifest struct registry_manifest m = REGISTRY_MANIFEST_INIT;
+
+	assert_err(registry_manifest_get(registry, "A", "v1", &m, &e), e, ERR_UNSAFE);
+	assert_err(registry_manifest_get(registry, "a/../b", "v1", &m, &e), e, ERR_UNSAFE);
+	assert_err(registry_manifest_get(registry, "a", "v 1", &m, &e), e, ERR_UNSAFE);
+	assert_err(registry_manifest_get(registry, "a", "sha256:12", &m, &e), e, ERR_UNSAFE);
+	assert_err(registry_manifest_get(registry, "a?b", "v1", &m, &e), e, ERR_UNSAFE);
+	assert_int_equal(registry_stats(registry).requests, 0);
+}
+
+int main(void)
+{
+#define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	static const struct CMUnitTest tests[] = {
+		T(fetches_one_token_per_scope),
+		T(renews_tokens_in_time),
+		T(remembers_the_quota),
+		T(sorts_tags),
+		T(loads_a_small_blob_and_hashes_it),
+		T(pushes_in_many_threads),
+		T(refuses_illegal_names),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
