@@ -1,0 +1,43 @@
+/*
+ * kubectl - the real kubectl program as functions: server-side apply, get as JSON, dry run.
+ *
+ * Hermetic like helm: KUBECONFIG given, HOME private, LC_ALL=C, objects on stdin, never in argv.
+ */
+#pragma once
+
+#include <airgap/json.h>
+#include <airgap/strv.h>
+
+struct kubectl {
+	int fd;
+	char *path, *kubeconfig, *context, *home;
+};
+#define auto_kubectl CLEANUP(kubectl_close)
+
+int kubectl_open(struct kubectl *k, const char *path, const char *kubeconfig, const char *context, struct err *e) MUST_CHECK;
+int kubectl_open_fd(struct kubectl *k, int fd, const char *kubeconfig, const char *context, struct err *e) MUST_CHECK;
+void kubectl_close(struct kubectl *k);
+
+/* {"major":…,"gitVersion":"v1.36.3"} of the server; ERR_CLUSTER when it does not answer in 10 s. */
+int kubectl_server_version(struct kubectl *k, char **out, struct err *e) MUST_CHECK;
+int kubectl_api_versions(struct kubectl *k, struct strv *out, struct err *e) MUST_CHECK;
+
+/* One object: 1 and *out, 0 not found (or its kind is unknown there), -1. ns NULL = cluster scope. */
+int kubectl_get(struct kubectl *k, const char *kind, const char *ns, const char *name, json_t **out, struct err *e) MUST_CHECK;
+/* The live state of every object in the array (each with apiVersion, kind, metadata): *out = array of those that exist.
+ * Empty when the cluster does not know a kind among them. */
+int kubectl_get_all(struct kubectl *k, const json_t *objects, json_t **out, struct err *e) MUST_CHECK;
+/* A list: selector may be NULL, ns NULL = all. *out = array of items. */
+int kubectl_list(struct kubectl *k, const char *kind, const char *ns, const char *selector, json_t **out, struct err *e) MUST_CHECK;
+
+enum kubectl_apply_mode { KUBECTL_APPLY, KUBECTL_DRY_RUN, KUBECTL_FORCE };
+/* Server-side apply of one or more objects, field manager "airgap-deployer". *out (may be NULL) = array of objects as
+ * the server answers. Conflict: ERR_CONFLICT naming manager and field. Denied by admission: ERR_PROOF. Else ERR_CLUSTER. */
+int kubectl_apply(struct kubectl *k, const json_t *objects, enum kubectl_apply_mode mode, json_t **out, struct err *e) MUST_CHECK;
+/* create / replace (with resourceVersion: optimistic) / delete one object; out (may be NULL): as it is then.
+ * create: 0 done, 1 already there. replace: 1 = conflict, read again. */
+int kubectl_create(struct kubectl *k, const json_t *object, json_t **out, struct err *e) MUST_CHECK;
+int kubectl_replace(struct kubectl *k, const json_t *object, json_t **out, struct err *e) MUST_CHECK;
+int kubectl_delete(struct kubectl *k, const char *kind, const char *ns, const char *name, struct err *e) MUST_CHECK;
+/* Last lines of a pod's container log, for diagnosis. */
+int kubectl_logs(struct kubectl *k, const char *ns, const char *pod, const char *container, unsigned lines, struct buf *out, struct err *e) MUST_CHECK;

@@ -1,0 +1,112 @@
+/*
+ * manifest - what a user wants carried: `kind: Manifest` into structs (design §3).
+ *
+ *	auto_manifest struct manifest m = { 0 };
+ *	if (manifest_load("bundle.yaml", &m, e) < 0) ...       // shape and meaning
+ *
+ * Shape by decode tables: an unknown key names file, line and the nearest right one. Meaning by manifest_check:
+ * names legal and unique, exactly one source per entry, hashes where bytes come from a server, references, platforms,
+ * constraints and patterns readable. Nothing is looked up: no network, no file beside the manifest itself.
+ * `packages`, `python`, `git`, `include` and an image's `base`/`add` are known words of the format that this version
+ * refuses (ERR_UNSUPPORTED, with the line).
+ */
+#pragma once
+
+#include <airgap/decode.h>
+#include <airgap/scan.h>
+
+struct manifest_metadata {
+	char *name, *version, *stream;
+	char *expires;                  /* "90d", "2027-01-31" or a whole RFC 3339 time in Z; NULL = never */
+	struct strv audience;
+	uint64_t sequence;              /* 0 = the lock's time */
+};
+
+struct manifest_kubernetes {
+	char *version;                  /* "1.32"; NULL = not said */
+	struct strv api_versions;
+};
+
+/* Secrets are references (secret.h). */
+struct manifest_host {
+	char *host;
+	bool plain_http;
+	char *ca;                       /* "file:ca.pem" or a path */
+	char *username, *password, *token;
+};
+
+/* One of several places of a chart: the first whose variable is set is taken. */
+struct manifest_source {
+	char *repository;               /* http(s):// or oci:// */
+	char *when;                     /* "env:X"; NULL = always */
+};
+struct manifest_patch { char *kube_version; };
+
+struct manifest_chart {
+	char *name, *version;           /* version: constraint; NULL = the highest release */
+	char *repository, *path;        /* one of these or sources */
+	struct manifest_source *sources; size_t n_sources;
+	struct strv values;             /* files, for rendering where no step gives values */
+	struct manifest_patch patch;
+};
+
+struct manifest_image {
+	char *ref;
+	char *layout;                   /* folder of an OCI layout; NULL = a registry */
+	struct strv platforms;          /* empty = the manifest's */
+	struct strv tags;
+};
+
+struct manifest_file {
+	char *name;
+	char *url, *path;               /* one of them */
+	char *sha256;                   /* 64 hex digits: of the bytes at url or path */
+	char *member;                   /* within the archive at url or path */
+	char *role, *mode, *platform;
+};
+
+struct manifest_waiver { char *image, *reason; };
+
+struct manifest_discover {
+	struct strv sites;              /* patterns, relative to the manifest */
+	struct scan_rule *rules; size_t n_rules;
+	struct manifest_waiver *waive; size_t n_waive;
+};
+
+struct manifest {
+	char *api_version, *kind;
+	struct manifest_metadata metadata;
+	struct strv platforms;          /* "linux/amd64"; or "all" alone */
+	struct manifest_kubernetes kubernetes;
+	char *site;                     /* folder or archive beside the manifest, or a name under charts; NULL = none */
+	json_t *aliases;                /* {FROM: TO}: fetch from TO, record as FROM; for manifest_fetch_name; NULL = none */
+	struct manifest_host *hosts; size_t n_hosts;
+	struct manifest_chart *charts; size_t n_charts;
+	struct manifest_image *images; size_t n_images;
+	struct manifest_file *files; size_t n_files;
+	struct manifest_discover discover;
+};
+
+#define auto_manifest CLEANUP(manifest_release)
+void manifest_release(struct manifest *m);
+
+/* subject = file name for messages. -1: out is empty. Both check shape and meaning. */
+int manifest_parse(const void *p, size_t n, const char *subject, struct manifest *out, struct err *e) MUST_CHECK;
+int manifest_load(const char *path, struct manifest *out, struct err *e) MUST_CHECK;
+
+/* Meaning alone; pure. Messages begin with the entry: "charts[1] 'api': …", lines come from manifest_parse. */
+int manifest_check(const struct manifest *m, struct err *e) MUST_CHECK;
+
+const struct manifest_chart *manifest_chart(const struct manifest *m, const char *name);       /* borrowed; NULL = none */
+/* First of all files with this name (others differ in platform). */
+const struct manifest_file *manifest_file(const struct manifest *m, const char *name);
+
+/* Where "host/path" is fetched from: the longest alias that is it, or a part of it up to a slash, replaced. Owned; NULL = no
+ * alias says anything. */
+char *manifest_fetch_name(const struct manifest *m, const char *name) MUST_CHECK;
+
+/* "180d", a date or a time → RFC 3339 in Z, counted from `from`; NULL text = "". false: it is none of these, or is not
+ * later than `from`. */
+bool manifest_expiry(const char *text, int64_t from, char out[24]) MUST_CHECK;
+/* "2026-01-02T03:04:05Z"; seconds from 0 to the end of 9999. */
+char *manifest_time(int64_t seconds, char out[24]);

@@ -1,0 +1,33 @@
+/*
+ * reference - $(…) inside strings of the typed tree: parsed here, resolved by whoever knows the values.
+ *
+ *	$(secret:N/KEY) $(env:X) $(file:P) $(kube:NS/NAME/KEY) $(generate:hex:16|alnum:50|uuid|tls:CN,SAN…)
+ *	filters |base64 |json |bcrypt, applied left to right; $$( is a literal $(
+ *
+ * A string may hold several. Unknown kinds or filters, a missing `)`: ERR_MALFORMED with the path of the leaf.
+ */
+#pragma once
+
+#include <airgap/json.h>
+
+enum reference_kind { REFERENCE_SECRET, REFERENCE_ENV, REFERENCE_FILE, REFERENCE_KUBE, REFERENCE_GENERATE };
+
+struct reference {
+	enum reference_kind kind;
+	char *body;             /* "N/KEY", "X", "hex:16" */
+};
+
+/* Gives the value of one reference as text in out (a secret: wiped by the caller). path names the leaf. */
+typedef int (*reference_fn)(void *ctx, const struct reference *r, const char *path, struct buf *out, struct err *e);
+
+/* Replaces every reference in every string leaf of j, in place. */
+int reference_resolve(json_t *j, reference_fn fn, void *ctx, struct err *e) MUST_CHECK;
+/* One string; *out owned. */
+int reference_text(const char *text, const char *path, reference_fn fn, void *ctx, char **out, struct err *e) MUST_CHECK;
+/* A fn that gives placeholders of the right shape (build side, plan): never a real value. */
+int reference_placeholder(void *ctx, const struct reference *r, const char *path, struct buf *out, struct err *e);
+/* The bodies of all references in j ("secret:N/KEY"), each once, for step digests and checks. */
+struct strv;
+int reference_collect(const json_t *j, struct strv *out, struct err *e) MUST_CHECK;
+/* Makes a generated value: hex:N alnum:N uuid tls:…  */
+int reference_generate(const char *body, struct buf *out, struct err *e) MUST_CHECK;

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <airgap/manifest.h>
+
+#include <airgap/fs.h>
+
+#include "manifest_check.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#define API_VERSION "airgap/v1"
+#define KIND        "Manifest"
+#define TIME_MAX    INT64_C(253402300799)       /* end of the year 9999 */
+
+static const struct field metadata_fields[] = {
+	F_STR(struct manifest_metadata, name, "name", F_REQUIRED),
+	F_STR(struct manifest_metadata, version, "version", F_REQUIRED | F_ALIAS_SCALAR),
+	F_STR(struct manifest_metadata, stream, "stream", 0),
+	F_STR(struct manifest_metadata, expires, "expires", 0),
+	F_STRV(struct manifest_metadata, audience, "audience", F_ALIAS_SCALAR),
+	F_U64(struct manifest_metadata, sequence, "sequence", 0),
+	{ 0 }
+};
+static const struct type metadata_type = TYPE(struct manifest_metadata, metadata_fields);
+
+static const struct field kubernetes_fields[] = {
+	F_STR(struct manifest_kubernetes, version, "version", 0),
+	F_STRV(struct manifest_kubernetes, api_versions, "apiVersions", 0),
+	{ 0 }
+};
+static const struct type kubernetes_type = TYPE(struct manifest_kubernetes, kubernetes_fields);
+
+static const struct field host_fields[] = {
+	F_BOOL(struct manifest_host, plain_http, "plainHTTP", 0),
+	F_STR(struct manifest_host, ca, "ca", 0),
+	F_STR(struct manifest_host, username, "username", 0),
+	F_STR(struct manifest_host, password, "password", 0),
+	F_STR(struct manifest_host, token, "token", 0),
+	{ 0 }
+};
+static const struct type host_type = TYPE_KEYED(struct manifest_host, host_fields, host);
+
+static const struct field source_fields[] = {
+	F_STR(struct manifest_source, repository, "repository", F_REQUIRED),
+	F_STR(struct manifest_source, when, "when", 0),
+	{ 0 }
+};
+static const struct type source_type = TYPE(struct manifest_source, source_fields);
+
+static const struct field patch_fields[] = {
+	F_STR(struct manifest_patch, kube_version, "kubeVersion", F_REQUIRED),
+	{ 0 }
+};
+static const struct type patch_type = TYPE(struct manifest_patch, patch_fields);
+
+static const struct field chart_fields[] = {
+	F_STR(struct manifest_chart, name, "name", F_REQUIRED),
+	F_STR(struct manifest_chart, version, "version", F_ALIAS_SCALAR),
+	F_STR(struct manifest_chart, repository, "repository", 0),
+	F_STR(struct manifest_chart, path, "path", 0),
+	F_LIST(struct manifest_chart, sources, n_sources, "sources", source_type, 0),
+	F_STRV(struct manifest_chart, values, "values", F_ALIAS_SCALAR),
+	F_OBJ(struct manifest_chart, patch, "patch", patch_type, 0),
+	{ 0 }
+};
+static const struct type chart_type = TYPE(struct manifest_chart, chart_fields);
+
+static const struct field image_fields[] = {
+	F_STR(struct manifest_image, ref, "ref", F_REQUIRED),
+	F_STR(struct manifest_image, layout, "layout", 0),
+	F_STRV(struct manifest_image, platforms, "platforms", F_ALIAS_SCALAR),
+	F_STRV(struct manifest_image, tags, "tags", F_ALIAS_SCALAR),
+	{ 0 }
+};
+static const struct type image_type = TYPE(struct manifest_image, image_fields);
+
+static const struct field file_fields[] = {
+	F_STR(struct manifest_file, name, "name", F_REQUIRED),
+	F_STR(struct manifest_file, url, "url", 0),
+	F_STR(struct manifest_file, path, "path", 0),
+	F_STR(struct manifest_file, sha256, "sha256", 0),
+	F_STR(struct manifest_file, member, "member", 0),
+	F_STR(struct manifest_file, role, "role", 0),
+	F_STR(struct manifest_file, mode, "mode", F_ALIAS_SCALAR),
+	F_STR(struct manifest_file, platform, "platform", 0),
+	{ 0 }
+};
+static const struct type file_type = TYPE(struct manifest_file, file_fields);
+
+static const struct field rule_fields[] = {
+	F_STR(struct scan_rule, chart, "chart", 0),
+	F_STR(struct scan_rule, kind, "kind", 0),
+	F_STR(struct scan_rule, path, "path", 0),
+	F_STRV(struct scan_rule, triple, "triple", 0),
+	F_STR(struct scan_rule, enabled_by, "enabledBy", 0),
+	F_STRV(struct scan_rule, tags, "tags", F_ALIAS_SCALAR),
+	F_STR(struct scan_rule, env, "env", 0),
+	{ 0 }
+};
+static const struct type rule_type = TYPE(struct scan_rule, rule_fields);
+
+static const struct field waiver_fields[] = {
+	F_STR(struct manifest_waiver, image, "image", F_REQUIRED),
+	F_STR(struct manifest_waiver, reason, "reason", F_REQUIRED),
+	{ 0 }
+};
+static const struct type waiver_type = TYPE(struct manifest_waiver, waiver_fields);
+
+static const struct field discover_fields[] = {
+	F_STRV(struct manifest_discover, sites, "sites", F_ALIAS_SCALAR),
+	F_LIST(struct manifest_discover, rules, n_rules, "rules", rule_type, 0),
+	F_LIST(struct manifest_discover, waive, n_waive, "waive", waiver_type, 0),
+	{ 0 }
+};
+static const struct type discover_type = TYPE(struct manifest_discover, discover_fields);
+
+static const struct field manifest_fields[] = {
+	F_STR(struct manifest, api_version, "apiVersion", F_REQUIRED),
+	F_STR(struct manifest, kind, "kind", F_REQUIRED),
+	F_OBJ(struct manifest, metadata, "metadata", metadata_type, F_REQUIRED),
+	F_STRV(struct manifest, platforms, "platforms", F_ALIAS_SCALAR),
+	F_OBJ(struct manifest, kubernetes, "kubernetes", kubernetes_type, 0),
+	F_STR(struct manifest, site, "site", 0),
+	F_JSON(struct manifest, aliases, "aliases", 0),
+	F_MAP(struct manifest, hosts, n_hosts, "hosts", host_type, 0),
+	F_LIST(struct manifest, charts, n_charts, "charts", chart_type, 0),
+	F_LIST(struct manifest, images, n_images, "images", image_type, 0),
+	F_LIST(struct manifest, files, n_files, "files", file_type, 0),
+	F_OBJ(struct manifest, discover, "discover", discover_type, 0),
+	{ 0 }
+};
+static const struct type manifest_type = TYPE(struct manifest, manifest_fields);
+
+void manifest_release(struct manifest *m)
+{
+	decode_free(&manifest_type, m);
+}
+
+/* ---- words of the format that this version has no code for */
+
+static int refuse_key(const struct ydoc_marks *marks, const json_t *map, const char *key, const char *subject,
+		      const char *where, struct err *e)
+{
+	const json_t *value = json_object_get(map, key);
+	unsigned line = ydoc_line(marks, map, key, 0);
+
+	if (!value || json_is_null(value))
+		return 0;
+	return err_set(e, ERR_UNSUPPORTED, "%s:%u: %s%s: not supported by this version", subject, line, where, key);
+}
+
+static int refuse_later(const json_t *doc, const struct ydoc_marks *marks, const char *subject, struct err *e)
+{
+	static const char *const top[] = { "packages", "python", "git", "include" };
+	static const char *const of_image[] = { "base", "add" };
+	size_t i;
+	json_t *image;
+
+	for (i = 0; i < ARRAY_LEN(top); i++)
+		if (refuse_key(marks, doc, top[i], subject, "", e) < 0)
+			return -1;
+	json_array_foreach(json_object_get(doc, "images"), i, image) {
+		char where[48];
+
+		snprintf(where, sizeof(where), "images[%zu]: ", i);
+		for (size_t k = 0; k < ARRAY_LEN(of_image); k++)
+			if (refuse_key(marks, image, of_image[k], subject, where, e) < 0)
+				return -1;
+	}
+	return 0;
+}
+
+/* Before the keys: those of another kind would all be wrong. What is missing is for the decoder to say. */
+static int check_kind(const json_t *doc, const char *subject, struct err *e)
+{
+	const char *kind = jdoc_text(doc, "kind", NULL), *api = jdoc_text(doc, "apiVersion", NULL);
+
+	if (kind && strcmp(kind, KIND) != 0)
+		return err_set(e, ERR_UNSUPPORTED, "%s: kind is '%s', not " KIND, subject, kind);
+	if (api && strcmp(api, API_VERSION) != 0)
+		return err_set(e, ERR_UNSUPPORTED, "%s: apiVersion is '%s': this program reads " API_VERSION, subject, api);
+	return 0;
+}
+
+int manifest_parse(const void *p, size_t n, const char *subject, struct manifest *out, struct err *e)
+{
+	auto_ydoc_marks struct ydoc_marks *marks = NULL;
+	auto_json json_t *doc = ydoc_parse(p, n, &ydoc_user, subject, &marks, e);
+	auto_manifest struct manifest m = { 0 };
+
+	if (!doc)
+		return -1;
+	if (json_is_null(doc))
+		return err_set(e, ERR_MALFORMED, "%s: is empty", subject);
+	if (check_kind(doc, subject, e) < 0 || refuse_later(doc, marks, subject, e) < 0 ||
+	    decode(&manifest_type, doc, marks, subject, &m, e) < 0)
+		return -1;
+
+	const struct manifest_place place = { .doc = doc, .marks = marks, .subject = subject };
+
+	if (manifest_check_at(&m, &place, e) < 0)
+		return -1;
+	if (!m.metadata.stream)
+		m.metadata.stream = xstrdup(m.metadata.name);
+	if (!m.platforms.n)
+		strv_push(&m.platforms, "linux/amd64");
+	*out = m;
+	m = (struct manifest){ 0 };
+	return 0;
+}
+
+int manifest_load(const char *path, struct manifest *out, struct err *e)
+{
+	auto_buf struct buf text = BUF_INIT(ydoc_user.bytes);
+
+	if (fs_load(path, ydoc_user.bytes, &text, e) < 0)
+		return -1;
+	return manifest_parse(buf_str(&text), text.len, path, out, e);
+}
+
+/* ---- look-ups */
+
+const struct manifest_chart *manifest_chart(const struct manifest *m, const char *name)
+{
+	for (size_t i = 0; i < m->n_charts; i++)
+		if (str_eq(m->charts[i].name, name))
+			return &m->charts[i];
+	return NULL;
+}
+
+const struct manifest_file *manifest_file(const struct manifest *m, const char *name)
+{
+	for (size_t i = 0; i < m->n_files; i++)
+		if (str_eq(m->files[i].name, name))
+			return &m->files[i];
+	return NULL;
+}
+
+char *manifest_fetch_name(const struct manifest *m, const char *name)
+{
+	const char *from, *best = NULL;
+	json_t *to;
+
+	if (!m->aliases)
+		return NULL;
+	json_object_foreach(m->aliases, from, to) {
+		size_t n = strlen(from);
+
+		if (str_starts(name, from) && (name[n] == '/' || !name[n]) && (!best || n > strlen(best)))
+			best = from;
+	}
+	if (!best)
+		return NULL;
+	return xasprintf("%s%s", json_string_value(json_object_get(m->aliases, best)), name + strlen(best));
+}
+
+/* ---- times */
+
+char *manifest_time(int64_t seconds, char out[24])
+{
+	time_t t = (time_t)MAX(INT64_C(0), MIN(seconds, TIME_MAX));
+	struct tm tm;
+
+	gmtime_r(&t, &tm);
+	strftime(out, 24, "%Y-%m-%dT%H:%M:%SZ", &tm);
+	return out;
+}
+
+/* "2027-01-31" or "2027-01-31T00:00:00Z", a day of the calendar. */
+static bool parse_time(const char *text, int64_t *out)
+{
+	char back[24];
+	struct tm tm = { 0 };
+	bool whole = strchr(text, 'T') != NULL;
+	const char *end = strptime(text, whole ? "%Y-%m-%dT%H:%M:%SZ" : "%Y-%m-%d", &tm);
+
+	if (!end || *end)
+		return false;
+	*out = timegm(&tm);
+	manifest_time(*out, back);
+	return strncmp(back, text, strlen(text)) == 0;
+}
+
+bool manifest_expiry(const char *text, int64_t from, char out[24])
+{
+	size_t n = text ? strlen(text) : 0;
+	int64_t at;
+	uint64_t days;
+
+	*out = '\0';
+	if (!text)
+		return true;
+	if (n > 1 && n < 8 && text[n - 1] == 'd') {
+		auto_free char *number = xstrndup(text, n - 1);
+
+		if (!u64_parse(number, &days))
+			return false;
+		at = from + (int64_t)days * 86400;
+	} else if (!parse_time(text, &at)) {
+		return false;
+	}
+	if (at <= from || at > TIME_MAX)
+		return false;
+	manifest_time(at, out);
+	return true;
+}

@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "manifest_check.h"
+
+#include <airgap/platform.h>
+#include <airgap/ref.h>
+#include <airgap/semver.h>
+#include <airgap/url.h>
+
+#define NAME_LENGTH 128u        /* of names and versions, as in contents */
+#define AUDIENCE_MAX 16u
+
+struct check {
+	const struct manifest *m;
+	const struct manifest_place *place;
+	struct err *e;
+};
+
+/* An entry of a list: "bundle.yaml:12: charts[1] 'api': …". name may be NULL. */
+static int bad_entry(const struct check *c, const json_t *list, const char *key, size_t i, const char *name)
+{
+	unsigned line = ydoc_line(c->place->marks, list, NULL, i);
+
+	if (name)
+		err_wrap(c->e, "%s[%zu] '%s'", key, i, name);
+	else
+		err_wrap(c->e, "%s[%zu]", key, i);
+	if (line)
+		return err_wrap(c->e, "%s:%u", c->place->subject, line);
+	return c->place->subject ? err_wrap(c->e, "%s", c->place->subject) : -1;
+}
+
+/* A key of a map: "bundle.yaml:3: metadata.expires: …". */
+static int bad_key(const struct check *c, const json_t *map, const char *path, const char *key)
+{
+	unsigned line = ydoc_line(c->place->marks, map, key, 0);
+
+	err_wrap(c->e, "%s%s%s", path, *path ? "." : "", key);
+	if (line)
+		return err_wrap(c->e, "%s:%u", c->place->subject, line);
+	return c->place->subject ? err_wrap(c->e, "%s", c->place->subject) : -1;
+}
+
+/* ---- words */
+
+/* What goes into the signed statement: printable ASCII without quote and backslash. */
+static int check_text(const char *s, struct err *e)
+{
+	size_t n = strlen(s);
+
+	if (n == 0 || n > NAME_LENGTH)
+		return err_set(e, ERR_MALFORMED, "takes 1 to %u characters", NAME_LENGTH);
+	for (; *s; s++)
+		if (*s < ' ' || *s > '~' || *s == '"' || *s == '\\')
+			return err_set(e, ERR_MALFORMED, "takes printable ASCII without '\"' and '\\'");
+	return 0;
+}
+
+/* Names of charts and files become the last component of a repository's path. */
+static int check_name(const char *name, struct err *e)
+{
+	if (strlen(name) > NAME_LENGTH || strchr(name, '/') || !ref_path_ok(name))
+		return err_set(e, ERR_UNSAFE, "name: takes a-z, 0-9 and single '.', '_' or '-' between them");
+	return 0;
+}
+
+static bool is_reference(const char *s)
+{
+	return (str_starts(s, "env:") && s[4]) || (str_starts(s, "file:") && s[5]) || strcmp(s, "prompt") == 0;
+}
+
+static int check_secret(const char *key, const char *value, struct err *e)
+{
+	if (value && !is_reference(value))
+		return err_set(e, ERR_MALFORMED, "%s: a secret in the open: write env:NAME, file:PATH or prompt", key);
+	return 0;
+}
+
+static int check_platforms(const struct strv *v, struct err *e)
+{
+	struct platform p;
+
+	for (size_t i = 0; i < v->n; i++) {
+		if (strcmp(v->items[i], "all") == 0 && v->n > 1)
+			return err_set(e, ERR_MALFORMED, "platforms: 'all' stands alone");
+		if (strcmp(v->items[i], "all") != 0 && platform_parse(v->items[i], &p, e) < 0)
+			return err_wrap(e, "platforms");
+	}
+	return 0;
+}
+
+/* ---- the head */
+
+static int check_metadata_key(const struct check *c, const char *key, const char *value)
+{
+	if (!value || check_text(value, c->e) == 0)
+		return 0;
+	return bad_key(c, json_object_get(c->place->doc, "metadata"), "metadata", key);
+}
+
+static int check_metadata(const struct check *c)
+{
+	const struct manifest_metadata *d = &c->m->metadata;
+	const json_t *map = json_object_get(c->place->doc, "metadata");
+	char text[24];
+
+	if (check_metadata_key(c, "name", d->name) < 0 || check_metadata_key(c, "version", d->version) < 0 ||
+	    check_metadata_key(c, "stream", d->stream) < 0)
+		return -1;
+	for (size_t i = 0; i < d->audience.n; i++)
+		if (check_metadata_key(c, "audience", d->audience.items[i]) < 0)
+			return -1;
+	if (d->audience.n > AUDIENCE_MAX) {
+		err_set(c->e, ERR_LIMIT, "takes at most %u names", AUDIENCE_MAX);
+		return bad_key(c, map, "metadata", "audience");
+	}
+	/* Whether the day has passed is for the lock, which knows the time. */
+	if (!manifest_expiry(d->expires, 0, text)) {
+		err_set(c->e, ERR_MALFORMED, "'%s': write 180d, 2027-01-31 or 2027-01-31T00:00:00Z", d->expires);
+		return bad_key(c, map, "metadata", "expires");
+	}
+	return 0;
+}
+
+static int check_kubernetes(const struct check *c)
+{
+	struct semver v;
+
+	if (c->m->kubernetes.version && !semver_parse(c->m->kubernetes.version, 0, &v)) {
+		err_set(c->e, ERR_MALFORMED, "'%s': write a version such as \"1.32\"", c->m->kubernetes.version);
+		return bad_key(c, json_object_get(c->place->doc, "kubernetes"), "kubernetes", "version");
+	}
+	return 0;
+}
+
+/* Both sides of an alias are names: a host, or a host and the beginning of a path. */
+static int check_alias(const char *from, const json_t *to, struct err *e)
+{
+	auto_ref struct ref a = { 0 }, b = { 0 };
+
+	if (!json_is_string(to))
+		return err_set(e, ERR_MALFORMED, "must be a string");
+
+	/* Two components: one alone gets `library/` on Docker Hub. */
+	auto_free char *left = xasprintf("%s/x/x", from);
+	auto_free char *right = xasprintf("%s/x/x", json_string_value(to));
+	struct err why;
+
+	if (ref_parse(left, &a, &why) < 0 || ref_parse(right, &b, &why) < 0 || a.tag || b.tag)
+		return err_set(e, ERR_MALFORMED, "takes HOST[/PATH]: HOST[/PATH], without https:// and without a final '/'");
+
+	auto_free char *normal = ref_name(&a);
+
+	if (strcmp(normal, left) != 0)
+		return err_set(e, ERR_MALFORMED, "the name is written '%.*s'", (int)(strlen(normal) - 4), normal);
+	return 0;
+}
+
+static int check_aliases(const struct check *c)
+{
+	const char *from;
+	json_t *to;
+
+	if (c->m->aliases && !json_is_object(c->m->aliases)) {
+		err_set(c->e, ERR_MALFORMED, "must be a map");
+		return bad_key(c, c->place->doc, "", "aliases");
+	}
+	json_object_foreach(c->m->aliases, from, to)
+		if (check_alias(from, to, c->e) < 0)
+			return bad_key(c, c->m->aliases, "aliases", from);
+	return 0;
+}
+
+static int check_host(const struct manifest_host *h, struct err *e)
+{
+	/* A path may follow: credentials of a namespace. */
+	auto_free char *host = xstrndup(h->host, strcspn(h->host, "/"));
+	auto_free char *normal = url_host_normal(host, !h->plain_http);
+
+	if (!normal || strstr(h->host, "://"))
+		return err_set(e, ERR_MALFORMED, "takes HOST or HOST:PORT, without https://");
+	if (check_secret("password", h->password, e) < 0 || check_secret("token", h->token, e) < 0)
+		return -1;
+	if (h->token && h->password)
+		return err_set(e, ERR_MALFORMED, "give either token or username and password");
+	if (h->password && !h->username)
+		return err_set(e, ERR_MALFORMED, "password without username");
+	return 0;
+}
+
+static int check_hosts(const struct check *c)
+{
+	for (size_t i = 0; i < c->m->n_hosts; i++)
+		if (check_host(&c->m->hosts[i], c->e) < 0)
+			return bad_key(c, json_object_get(c->place->doc, "hosts"), "hosts", c->m->hosts[i].host);
+	return 0;
+}
+
+/* ---- charts */
+
+static int check_repository(const char *text, struct err *e)
+{
+	auto_url struct url u = { 0 };
+
+	if (str_starts(text, "oci://")) {
+		auto_ref struct ref r = { 0 };
+		auto_free char *name = xasprintf("%s/x", text + strlen("oci://"));
+
+		if (ref_parse(name, &r, e) < 0 || r.tag)
+			return err_set(e, ERR_MALFORMED, "repository: '%s' is no address: write oci://HOST/PATH", text);
+		return 0;
+	}
+	if (!str_starts(text, "https://") && !str_starts(text, "http://"))
+		return err_set(e, ERR_MALFORMED, "repository: begins with https://, http:// or oci://");
+	return url_parse(text, "repository", &u, e);
+}
+
+static int check_sources(const struct manifest_chart *c, struct err *e)
+{
+	for (size_t i = 0; i < c->n_sources; i++) {
+		const struct manifest_source *s = &c->sources[i];
+
+		if (check_repository(s->repository, e) < 0)
+			return err_wrap(e, "sources[%zu]", i);
+		if (s->when && !(str_starts(s->when, "env:") && s->when[4]))
+			return err_set(e, ERR_MALFORMED, "sources[%zu]: when: '%s': write env:NAME", i, s->when);
+	}
+	return 0;
+}
+
+static int check_chart(const struct manifest_chart *c, struct err *e)
+{
+	int places = !!c->repository + !!c->path + !!c->n_sources;
+
+	if (check_name(c->name, e) < 0)
+		return -1;
+	if (places != 1)
+		return err_set(e, ERR_MALFORMED, "%s repository, path or sources", places ? "give only one of" : "needs");
+	if (c->repository && check_repository(c->repository, e) < 0)
+		return -1;
+	if (c->version && semver_check(c->version, e) < 0)
+		return err_wrap(e, "version");
+	if (c->patch.kube_version && semver_check(c->patch.kube_version, e) < 0)
+		return err_wrap(e, "patch.kubeVersion");
+	return check_sources(c, e);
+}
+
+static int check_charts(const struct check *c)
+{
+	const json_t *list = json_object_get(c->place->doc, "charts");
+
+	for (size_t i = 0; i < c->m->n_charts; i++) {
+		const struct manifest_chart *x = &c->m->charts[i];
+
+		if (check_chart(x, c->e) < 0)
+			return bad_entry(c, list, "charts", i, x->name);
+		if (manifest_chart(c->m, x->name) != x) {
+			err_set(c->e, ERR_MALFORMED, "stands there twice");
+			return bad_entry(c, list, "charts", i, x->name);
+		}
+	}
+	return 0;
+}
+
+/* ---- images and files */
+
+static int check_image(const struct manifest *m, const struct manifest_image *x, struct err *e)
+{
+	auto_ref struct ref r = { 0 };
+
+	if (ref_parse(x->ref, &r, e) < 0)
+		return -1;
+	if (!r.tag && !r.has_digest)
+		return err_set(e, ERR_MALFORMED, "needs a tag or a digest: write %s:TAG", x->ref);
+	for (size_t i = 0; i < x->tags.n; i++)
+		if (!ref_tag_ok(x->tags.items[i]))
+			return err_set(e, ERR_MALFORMED, "tags: '%s' is no tag", x->tags.items[i]);
+	for (const struct manifest_image *other = m->images; other < x; other++) {
+		auto_ref struct ref o = { 0 };
+
+		if (ref_parse(other->ref, &o, e) < 0)
+			return -1;
+		if (ref_eq(&o, &r))
+			return err_set(e, ERR_MALFORMED, "stands there twice");
+	}
+	return check_platforms(&x->platforms, e);
+}
+
+static int check_images(const struct check *c)
+{
+	for (size_t i = 0; i < c->m->n_images; i++)
+		if (check_image(c->m, &c->m->images[i], c->e) < 0)
+			return bad_entry(c, json_object_get(c->place->doc, "images"), "images", i, c->m->images[i].ref);
+	return 0;
+}
+
+static int check_mode(const char *mode, struct err *e)
+{
+	if (mode && (strlen(mode) != 3 || strspn(mode, "01234567") != 3))
+		return err_set(e, ERR_MALFORMED, "mode: '%s' is not three octal digits: write \"755\" without a leading 0", mode);
+	return 0;
+}
+
+static int check_file(const struct manifest_file *f, struct err *e)
+{
+	auto_url struct url u = { 0 };
+	struct platform p;
+	struct digest d;
+
+	if (check_name(f->name, e) < 0)
+		return -1;
+	if (!f->url == !f->path)
+		return err_set(e, ERR_MALFORMED, "%s url or path", f->url ? "give only one of" : "needs");
+	if (f->url && url_parse(f->url, "url", &u, e) < 0)
+		return -1;
+	if (f->url && !f->sha256)
+		return err_set(e, ERR_MALFORMED, "sha256 is missing: what comes from a server is carried only by its hash");
+	if (f->sha256 && !digest_parse_hex(f->sha256, strlen(f->sha256), &d))
+		return err_set(e, ERR_MALFORMED, "sha256: takes 64 lower-case hex digits");
+	if (f->role && strcmp(f->role, "tool") != 0)
+		return err_set(e, ERR_MALFORMED, "role: '%s' is not 'tool'", f->role);
+	if (f->platform && platform_parse(f->platform, &p, e) < 0)
+		return -1;
+	return check_mode(f->mode, e);
+}
+
+static int check_files(const struct check *c)
+{
+	const json_t *list = json_object_get(c->place->doc, "files");
+
+	for (size_t i = 0; i < c->m->n_files; i++) {
+		const struct manifest_file *x = &c->m->files[i];
+
+		if (check_file(x, c->e) < 0)
+			return bad_entry(c, list, "files", i, x->name);
+		for (size_t k = 0; k < i; k++) {
+			if (strcmp(c->m->files[k].name, x->name) != 0 || !str_eq(c->m->files[k].platform, x->platform))
+				continue;
+			err_set(c->e, ERR_MALFORMED, "stands there twice for one platform");
+			return bad_entry(c, list, "files", i, x->name);
+		}
+	}
+	return 0;
+}
+
+/* ---- discovery */
+
+static int check_rule(const struct scan_rule *r, struct err *e)
+{
+	if (!r->triple.n == !r->env)
+		return err_set(e, ERR_MALFORMED, "%s triple or env", r->env ? "give only one of" : "needs");
+	if (r->triple.n && r->triple.n != 3)
+		return err_set(e, ERR_MALFORMED, "triple: takes the keys of repository, image and version");
+	if (r->triple.n && !r->path)
+		return err_set(e, ERR_MALFORMED, "path is missing: where the triple stands");
+	if (!r->triple.n && (r->enabled_by || r->tags.n))
+		return err_set(e, ERR_MALFORMED, "enabledBy and tags belong to a triple");
+	return 0;
+}
+
+static int check_discover(const struct check *c)
+{
+	const json_t *discover = json_object_get(c->place->doc, "discover");
+
+	for (size_t i = 0; i < c->m->discover.n_rules; i++)
+		if (check_rule(&c->m->discover.rules[i], c->e) < 0)
+			return bad_entry(c, json_object_get(discover, "rules"), "discover.rules", i, NULL);
+	return 0;
+}
+
+int manifest_check_at(const struct manifest *m, const struct manifest_place *place, struct err *e)
+{
+	const struct check c = { m, place, e };
+
+	if (check_metadata(&c) < 0 || check_kubernetes(&c) < 0)
+		return -1;
+	if (check_platforms(&m->platforms, e) < 0)
+		return place->subject ? err_wrap(e, "%s", place->subject) : -1;
+	if (check_aliases(&c) < 0 || check_hosts(&c) < 0 || check_charts(&c) < 0 || check_images(&c) < 0)
+		return -1;
+	return check_files(&c) < 0 ? -1 : check_discover(&c);
+}
+
+int manifest_check(const struct manifest *m, struct err *e)
+{
+	static const struct manifest_place nowhere;
+
+	return manifest_check_at(m, &nowhere, e);
+}

@@ -1,0 +1,15 @@
+/*
+ * manifest_check - whether a manifest that has the right shape makes sense. The second half of manifest_parse.
+ */
+#pragma once
+
+#include <airgap/manifest.h>
+
+/* Where entries stood, so that a message can name a line; all NULL when that is not known. */
+struct manifest_place {
+	const json_t *doc;
+	const struct ydoc_marks *marks;
+	const char *subject;
+};
+
+int manifest_check_at(const struct manifest *m, const struct manifest_place *place, struct err *e) MUST_CHECK;

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "unit.h"
+
+#include <airgap/steps.h>
+
+static struct helm_objects objects_of(const char *yaml)
+{
+	struct helm_objects o = { 0 };
+	struct err e = { 0 };
+	auto_json json_t *docs = ydoc_parse_all(yaml, strlen(yaml), &ydoc_rendered, "test", &e);
+	size_t i;
+	json_t *doc;
+
+	if (!docs)
+		fail_msg("%s", e.msg);
+	json_array_foreach(docs, i, doc) {
+		GROW(o.items, o.n);
+		o.items[o.n++] = (struct helm_object){ .object = json_incref(doc), .source = xstrdup("site/t.yaml") };
+	}
+	return o;
+}
+
+#define STEP(kind, name, rest) "---\napiVersion: airgap/v1\nkind: " kind "\nmetadata: {name: " name "}\n" rest "\n"
+#define NAMESPACE(name)        STEP("Namespace", name, "namespace: {name: " name "}")
+#define RELEASE(name, ns, rest) \
+	STEP("Release", name, "release: {chart: web, name: " name ", namespace: " ns rest "}")
+
+/* "Release/a<-Namespace/x,Secret/s; …" in the order of the steps. */
+static char *needs_of(const char *yaml)
+{
+	auto_helm_objects struct helm_objects o = objects_of(yaml);
+	auto_steps struct steps s = { 0 };
+	auto_strv struct strv all = { 0 };
+	struct err e = { 0 };
+
+	assert_ok(steps_parse(&o, &s, &e), e);
+	for (size_t i = 0; i < s.n; i++) {
+		auto_strv struct strv needs = { 0 };
+
+		for (size_t k = 0; k < s.items[i].n_needs; k++)
+			strv_push(&needs, s.items[s.items[i].needs[k]].id);
+
+		auto_free char *list = strv_join(&needs, ",");
+
+		strv_pushf(&all, "%s<-%s", s.items[i].id, list);
+	}
+	return strv_join(&all, "; ");
+}
+
+#define assert_needs(yaml, want)                        \
+	do {                                            \
+		auto_free char *got_ = needs_of(yaml);  \
+		assert_string_equal(got_, want);        \
+	} while (0)
+
+static void refuses(const char *yaml, const char *why)
+{
+	auto_helm_objects struct helm_objects o = objects_of(yaml);
+	auto_steps struct steps s = { 0 };
+	struct err e = { 0 };
+
+	assert_err(steps_parse(&o, &s, &e), e, ERR_MALFORMED);
+	if (!strstr(e.msg, why))
+		fail_msg("'%s' does not say '%s'", e.msg, why);
+	if (!strstr(e.msg, "site/t.yaml"))
+		fail_msg("'%s' does not name the file", e.msg);
+	assert_int_equal(s.n, 0);
+}
+
+TEST(reads_every_key_of_every_block)
+{
+	auto_helm_objects struct helm_objects o = objects_of(
+		STEP("Carry", "c", "carry: {charts: [a], images: [b], files: [f], packages: [p], python: [w], waive: [{image: x, reason: r}]}")
+		STEP("Namespace", "in", "namespace: {name: in, labels: {a: b}, podSecurity: restricted, userImages: true,\n"
+		     "  pullSecret: {name: s, serviceAccounts: [default]}}")
+		STEP("Secret", "s", "protect: true\nsecret: {namespaces: [in], name: s, type: Opaque, data: {k: '$(generate:uuid)'}}")
+		STEP("Release", "r", "release: {chart: web, name: r, namespace: in, timeout: 5m, base: [{chartFile: v.yaml, optional: true}],\n"
+		     "  values: {a: 1}, late: [{needs: [c], values: {b: 2}}], takeOwnership: true, tests: true, rollback: stop, before: [c]}")
+		STEP("Apply", "a", "apply: {namespace: in, objects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}]}")
+		STEP("Apply", "b", "apply: {file: crds}")
+		STEP("Wait", "w", "needs: [Release/r]\nwait: {object: {apiVersion: v1, kind: Pod, namespace: in, name: x}, until: Ready,\n"
+		     "  fail: '{.status.phase}=Failed', timeout: 90s}"));
+	auto_steps struct steps s = { 0 };
+	struct err e = { 0 };
+
+	assert_ok(steps_parse(&o, &s, &e), e);
+	assert_int_equal(s.n, 7);
+
+	const struct step *r = steps_find(&s, "Release/r"), *n = steps_find(&s, "Namespace/in"), *w = steps_find(&s, "w");
+
+	assert_string_equal(r->release.base[0].chart_file, "v.yaml");
+	assert_true(r->release.base[0].optional && r->release.take_ownership && r->release.tests);
+	assert_string_equal(n->ns.pull_secret.service_accounts.items[0], "default");
+	assert_true(n->ns.user_images && steps_find(&s, "Secret/s")->protect);
+	assert_string_equal(w->wait.object.kind, "Pod");
+	assert_null(steps_find(&s, "nothing"));
+}
+
+TEST(a_bare_name_must_be_unique)
+{
+	assert_needs(NAMESPACE("x") STEP("Carry", "c", "needs: [x]\ncarry: {}"), "Namespace/x<-; Carry/c<-Namespace/x");
+	refuses(NAMESPACE("x") STEP("Carry", "x", "carry: {}") STEP("Carry", "c", "needs: [x]\ncarry: {}"), "'x'");
+}
+
+TEST(what_lands_in_a_namespace_needs_its_step)
+{
+	assert_needs(RELEASE("a", "x", "") NAMESPACE("x") NAMESPACE("z")
+		     STEP("Secret", "s", "secret: {namespaces: [x, z], name: s, data: {}}")
+		     STEP("Apply", "p", "apply: {objects: [{apiVersion: v1, kind: C, metadata: {name: c, namespace: z}}]}"),
+		     "Release/a<-Namespace/x; Namespace/x<-; Namespace/z<-; Secret/s<-Namespace/x,Namespace/z; Apply/p<-Namespace/z");
+}
+
+TEST(what_names_a_secret_needs_its_step)
+{
+	static const char secret[] = STEP("Secret", "s", "secret: {namespaces: [x], name: page, data: {k: v}}");
+	auto_free char *by_name = xasprintf("%s%s", secret, RELEASE("a", "x", ", values: {auth: {existing: page}}"));
+	auto_free char *by_reference = xasprintf("%s%s", secret, RELEASE("a", "x", ", values: {p: '$(secret:page/k)'}"));
+	auto_free char *by_nobody = xasprintf("%s%s", secret, RELEASE("a", "x", ", values: {p: pages}"));
+
+	assert_needs(by_name, "Secret/s<-; Release/a<-Secret/s");
+	assert_needs(by_reference, "Secret/s<-; Release/a<-Secret/s");
+	assert_needs(by_nobody, "Secret/s<-; Release/a<-");
+}
+
+TEST(an_object_needs_the_apply_of_its_definition)
+{
+	assert_needs(STEP("Apply", "cr", "apply: {objects: [{apiVersion: ex.io/v1, kind: Foo, metadata: {name: f}}]}")
+		     STEP("Apply", "crd", "apply: {objects: [{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition,\n"
+			  "  metadata: {name: foos.ex.io}, spec: {group: ex.io, names: {kind: Foo}}}]}"),
+		     "Apply/cr<-Apply/crd; Apply/crd<-");
+}
+
+TEST(refuses_unknown_kinds_keys_and_needs_with_the_nearest)
+{
+	refuses(STEP("Relase", "a", "x: 1"), "did you mean Release");
+	refuses(RELEASE("a", "x", ", chrat: b"), "did you mean 'chart'");
+	refuses(STEP("Carry", "c", "needs: [Release/none]\ncarry: {}"), "'Release/none'");
+	refuses(STEP("Carry", "c", "needs: [Carry/c]\ncarry: {}"), "itself");
+	refuses(RELEASE("a", "x", ", late: [{needs: [none], values: {}}]"), "late[0]: needs 'none'");
+	refuses(RELEASE("a", "x", ", late: [{needs: [a], values: 1}]"), "not a map");
+	refuses("---\napiVersion: v1\nkind: Pod\nmetadata: {name: x}\n", "airgap/v1");
+	refuses(STEP("Carry", "c", ""), "'carry' is missing");
+}
+
+TEST(refuses_two_of_one_name_and_two_releases_in_one_place)
+{
+	refuses(NAMESPACE("x") NAMESPACE("x"), "Namespace/x");
+	refuses(STEP("Release", "a", "release: {chart: w, name: r, namespace: x}")
+		STEP("Release", "b", "release: {chart: w, name: r, namespace: x}"), "both release 'r'");
+}
+
+TEST(refuses_cycles)
+{
+	refuses(STEP("Carry", "a", "needs: [b]\ncarry: {}") STEP("Carry", "b", "needs: [c]\ncarry: {}")
+		STEP("Carry", "c", "needs: [a]\ncarry: {}"), "lead back");
+}
+
+TEST(refuses_what_makes_no_sense)
+{
+	refuses(RELEASE("--help", "x", ""), "not a");
+	refuses(RELEASE("a", "X", ""), "namespace");
+	refuses(RELEASE("a", "x", ", timeout: soon"), "duration");
+	refuses(RELEASE("a", "x", ", rollback: never"), "auto or stop");
+	refuses(RELEASE("a", "x", ", values: [1]"), "not a map");
+	refuses(STEP("Apply", "a", "apply: {}"), "either objects or file");
+	refuses(STEP("Apply", "a", "apply: {objects: [{kind: x}]}"), "objects[0]");
+	refuses(STEP("Wait", "w", "wait: {object: {apiVersion: v1, kind: P, name: x}, until: Later}"), "until");
+	refuses(STEP("Namespace", "in", "namespace: {name: in, podSecurity: none}"), "podSecurity");
+	refuses(STEP("Secret", "s", "secret: {namespaces: [in], name: s, data: {k: 1}}"), "data.k");
+}
+
+TEST(reads_go_durations)
+{
+	static const struct { const char *text; unsigned want; } good[] = {
+		{ NULL, 7 }, { "90s", 90 }, { "10m", 600 }, { "1h2m3s", 3723 }, { "500ms", 1 }, { "1500ms", 2 },
+	};
+	static const char *const bad[] = { "", "5", "m", "-5m", "5 m", "0s", "5x", "99999h", "99999999999999999999s", "1h m" };
+	unsigned got;
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		assert_true(steps_duration(good[i].text, 7, &got));
+		assert_int_equal(got, good[i].want);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++)
+		if (steps_duration(bad[i], 7, &got))
+			fail_msg("took '%s'", bad[i]);
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test(reads_every_key_of_every_block),
+		cmocka_unit_test(a_bare_name_must_be_unique),
+		cmocka_unit_test(what_lands_in_a_namespace_needs_its_step),
+		cmocka_unit_test(what_names_a_secret_needs_its_step),
+		cmocka_unit_test(an_object_needs_the_apply_of_its_definition),
+		cmocka_unit_test(refuses_unknown_kinds_keys_and_needs_with_the_nearest),
+		cmocka_unit_test(refuses_two_of_one_name_and_two_releases_in_one_place),
+		cmocka_unit_test(refuses_cycles),
+		cmocka_unit_test(refuses_what_makes_no_sense),
+		cmocka_unit_test(reads_go_durations),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
