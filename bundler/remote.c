@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "remote.h"
+
+#include <airgap/cli.h>
+#include <airgap/fs.h>
+
+#include <pthread.h>
+
+struct remote {
+	struct http_client *http;
+	struct credential_set *credentials;
+	pthread_mutex_t lock;           /* over the list */
+	struct registry **registries;
+	size_t n_registries;
+};
+
+/* "file:ca.pem" or a plain path. */
+static char *ca_path(const struct lock_host *h, const char *base)
+{
+	if (!h->ca)
+		return NULL;
+	return fs_join(base, str_starts(h->ca, "file:") ? h->ca + strlen("file:") : h->ca);
+}
+
+static struct http_client *open_http(const struct lock_host *hosts, size_t n, const char *base, struct err *e)
+{
+	struct http_options o = { .user_agent = "airgap-bundler/" AIRGAP_VERSION, .env_proxies = true };
+	auto_http struct http_client *http = http_new(&o, e);
+
+	for (size_t i = 0; http && i < n; i++) {
+		auto_free char *host = xstrndup(hosts[i].host, strcspn(hosts[i].host, "/"));
+		auto_free char *ca = ca_path(&hosts[i], base);
+		const struct http_host h = { .host = host, .plain_http = hosts[i].plain_http, .ca_file = ca };
+
+		if ((h.plain_http || ca) && http_host_set(http, &h, e) < 0)
+			return NULL;
+	}
+	return TAKE(http);
+}
+
+/* A host with no word about a user leaves the search open: its entry is there for TLS. */
+static struct credential_set *open_credentials(const struct lock_host *hosts, size_t n, const char *base, struct err *e)
+{
+	auto_free struct credential_host *list = xcalloc(n + 1, sizeof(*list));
+	size_t used = 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (hosts[i].username || hosts[i].password || hosts[i].token)
+			list[used++] = (struct credential_host){
+				.host = hosts[i].host, .username = hosts[i].username,
+				.password = hosts[i].password, .token = hosts[i].token,
+			};
+	return credential_set_new(list, used, base, false, e);
+}
+
+struct remote *remote_new(const struct lock_host *hosts, size_t n, const char *base, struct err *e)
+{
+	auto_remote struct remote *r = xcalloc(1, sizeof(*r));
+
+	pthread_mutex_init(&r->lock, NULL);
+	r->http = open_http(hosts, n, base, e);
+	if (!r->http)
+		return NULL;
+	r->credentials = open_credentials(hosts, n, base, e);
+	return r->credentials ? TAKE(r) : NULL;
+}
+
+void remote_free(struct remote *r)
+{
+	if (!r)
+		return;
+	for (size_t i = 0; i < r->n_registries; i++)
+		registry_close(r->registries[i]);
+	free(r->registries);
+	credential_set_free(r->credentials);
+	http_free(r->http);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
+struct http_client *remote_http(struct remote *r)
+{
+	return r->http;
+}
+
+struct credential_set *remote_credentials(struct remote *r)
+{
+	return r->credentials;
+}
+
+static struct registry *find_or_open(struct remote *r, const char *host, struct err *e)
+{
+	const struct registry_options o = { .credentials = r->credentials };
+	struct registry *reg;
+
+	for (size_t i = 0; i < r->n_registries; i++)
+		if (strcmp(registry_host(r->registries[i]), host) == 0)
+			return r->registries[i];
+	reg = registry_open(r->http, host, &o, e);
+	if (!reg)
+		return NULL;
+	GROW(r->registries, r->n_registries);
+	r->registries[r->n_registries++] = reg;
+	return reg;
+}
+
+struct registry *remote_registry(struct remote *r, const char *host, struct err *e)
+{
+	pthread_mutex_lock(&r->lock);
+
+	struct registry *reg = find_or_open(r, host, e);
+
+	pthread_mutex_unlock(&r->lock);
+	return reg;
+}
+
+int remote_authorize(struct remote *r, const char *url, struct secret *out, struct err *e)
+{
+	auto_url struct url u = { 0 };
+	auto_credential struct credential c = { 0 };
+
+	if (url_parse(url, "source", &u, e) < 0)
+		return -1;
+
+	auto_free char *host = url_host(&u);
+	int found = credential_find(r->credentials, host, u.path + 1, &c, e);
+
+	if (found == 1 && c.kind != CREDENTIAL_IDENTITY)
+		credential_header(&c, out);
+	return MIN(found, 0);
+}

@@ -1,0 +1,26 @@
+/*
+ * remote - the servers a bundle is made from: one http client, one set of credentials, one registry per host.
+ *
+ *	auto_remote struct remote *r = remote_new(lock.hosts, lock.n_hosts, dir, e);
+ *	struct registry *reg = remote_registry(r, "docker.io", e);      // borrowed
+ *
+ * All functions but new and free may be called from several threads.
+ */
+#pragma once
+
+#include <airgap/lock.h>
+#include <airgap/registry.h>
+
+struct remote;
+/* Hosts are copied; `file:` and CA files are relative to base (NULL = here). */
+struct remote *remote_new(const struct lock_host *hosts, size_t n, const char *base, struct err *e) MUST_CHECK;
+void remote_free(struct remote *r);
+#define auto_remote CLEANUP(cleanup_remote)
+DEFINE_CLEANUP_PTR(cleanup_remote, struct remote, remote_free)
+
+struct http_client *remote_http(struct remote *r);
+struct credential_set *remote_credentials(struct remote *r);
+/* The registry of a host, opened at first use. */
+struct registry *remote_registry(struct remote *r, const char *host, struct err *e) MUST_CHECK;
+/* The Authorization header for an address; empty when we are nobody there. */
+int remote_authorize(struct remote *r, const char *url, struct secret *out, struct err *e) MUST_CHECK;

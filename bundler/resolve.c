@@ -1,0 +1,313 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "resolve.h"
+#include "resolve_run.h"
+
+#include <airgap/chart_repo.h>
+#include <airgap/cli.h>
+#include <airgap/fs.h>
+#include <airgap/log.h>
+#include <airgap/platform.h>
+#include <airgap/pool.h>
+
+#include <time.h>
+
+#define DEFAULT_KUBERNETES "1.32"
+#define IMAGE_JOBS         8u
+
+static void chart_free(struct run_chart *c)
+{
+	chart_release(&c->meta);
+	buf_release(&c->archive);
+	free(c->name);
+	free(c->path);
+	free(c);
+}
+
+void run_release(struct run *r)
+{
+	struct err ignored;
+
+	for (size_t i = 0; i < r->n_charts; i++)
+		chart_free(r->charts[i]);
+	free(r->charts);
+	for (size_t i = 0; i < r->n_indexes; i++) {
+		free(r->indexes[i].repository);
+		chart_index_close(r->indexes[i].index);
+	}
+	free(r->indexes);
+	images_release(&r->images);
+	helm_close(&r->helm);
+	remote_free(r->remote);
+	if (r->work && fs_remove_tree(r->work, &ignored) < 0)
+		log_debug("%s", ignored.msg);
+	free(r->work);
+	free(r->dir);
+	free(r->prefix);
+	free(r->kube_version);
+	*r = (struct run){ 0 };
+}
+
+char *run_path(const struct run *r, const char *path)
+{
+	return fs_join(r->dir, path);
+}
+
+char *run_lock_path(const struct run *r, const char *path)
+{
+	return fs_join(r->prefix, path);
+}
+
+struct helm *run_helm(struct run *r, struct err *e)
+{
+	if (!r->helm.version && helm_open(&r->helm, r->helm_path, e) < 0)
+		return NULL;
+	return &r->helm;
+}
+
+void run_warn(struct run *r, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	auto_free char *text = xvasprintf(fmt, ap);
+	va_end(ap);
+	if (!strv_has(&r->lock->warnings, text))
+		strv_push(&r->lock->warnings, text);
+}
+
+struct run_chart *run_chart(const struct run *r, const char *name)
+{
+	for (size_t i = 0; i < r->n_charts; i++)
+		if (str_eq(r->charts[i]->name, name))
+			return r->charts[i];
+	return NULL;
+}
+
+char *run_fetch_name(const struct run *r, const char *name)
+{
+	auto_free char *alias = manifest_fetch_name(r->m, name);
+	auto_ref struct ref at = { 0 };
+	struct err ignored;
+
+	/* An alias to Docker Hub may need its `library/`. */
+	if (!alias || ref_parse(alias, &at, &ignored) < 0)
+		return xstrdup(alias ? alias : name);
+	return ref_name(&at);
+}
+
+/* ---- the head of the lock */
+
+static int lock_time(const struct resolve_opts *o, int64_t *out, struct err *e)
+{
+	const char *epoch = getenv("SOURCE_DATE_EPOCH");
+	uint64_t v;
+
+	*out = o->now ? o->now : (int64_t)time(NULL);
+	if (o->now || !epoch || !*epoch)
+		return 0;
+	if (!u64_parse(epoch, &v) || v > INT64_C(253402300799))
+		return err_set(e, ERR_USAGE, "SOURCE_DATE_EPOCH: '%s' is no time in seconds", epoch);
+	*out = (int64_t)v;
+	return 0;
+}
+
+static int fill_times(struct lock *l, const struct manifest *m, int64_t now, struct err *e)
+{
+	char text[24];
+
+	l->created = xstrdup(manifest_time(now, text));
+	if (!manifest_expiry(m->metadata.expires, now, text))
+		return err_set(e, ERR_USAGE, "metadata.expires: '%s' is not after %s", m->metadata.expires, l->created);
+	l->expires = *text ? xstrdup(text) : NULL;
+	l->sequence = m->metadata.sequence ? m->metadata.sequence : (uint64_t)now;
+	return 0;
+}
+
+static void copy_list(struct strv *to, const struct strv *from)
+{
+	for (size_t i = 0; i < from->n; i++)
+		strv_push(to, from->items[i]);
+}
+
+static char *copy(const char *s)
+{
+	return s ? xstrdup(s) : NULL;
+}
+
+/* A reference to a file is relative to the manifest; in the lock, to the lock. */
+static char *move_reference(const struct run *r, const char *reference)
+{
+	if (!reference || !str_starts(reference, "file:"))
+		return copy(reference);
+
+	auto_free char *path = run_lock_path(r, reference + strlen("file:"));
+
+	return xasprintf("file:%s", path);
+}
+
+static char *move_ca(const struct run *r, const char *ca)
+{
+	if (!ca || str_starts(ca, "file:"))
+		return move_reference(r, ca);
+	return run_lock_path(r, ca);
+}
+
+static void fill_hosts(const struct run *r, struct lock *l)
+{
+	l->hosts = xcalloc(r->m->n_hosts + 1, sizeof(*l->hosts));
+	l->n_hosts = r->m->n_hosts;
+	for (size_t i = 0; i < l->n_hosts; i++) {
+		const struct manifest_host *h = &r->m->hosts[i];
+
+		l->hosts[i] = (struct lock_host){
+			.host = xstrdup(h->host), .plain_http = h->plain_http, .ca = move_ca(r, h->ca),
+			.username = move_reference(r, h->username), .password = move_reference(r, h->password),
+			.token = move_reference(r, h->token),
+		};
+	}
+}
+
+static void fill_platforms(struct contents *c, const struct strv *platforms)
+{
+	struct platform p;
+	struct err ignored;
+	char text[PLATFORM_TEXT];
+
+	/* "all" is no platform: nothing is said then. */
+	for (size_t i = 0; i < platforms->n; i++)
+		if (platform_parse(platforms->items[i], &p, &ignored) == 0)
+			strv_push(&c->platforms, platform_format(&p, text));
+}
+
+static int fill_head(struct run *r, const struct resolve_opts *o, struct err *e)
+{
+	const struct manifest *m = r->m;
+	struct lock *l = r->lock;
+	int64_t now;
+
+	if (lock_time(o, &now, e) < 0 || fill_times(l, m, now, e) < 0)
+		return -1;
+	l->stream = xstrdup(m->metadata.stream);
+	copy_list(&l->audience, &m->metadata.audience);
+	l->contents.name = xstrdup(m->metadata.name);
+	l->contents.version = xstrdup(m->metadata.version);
+	l->contents.builder = xstrdup("bundler " AIRGAP_VERSION);
+	fill_platforms(&l->contents, &m->platforms);
+	l->contents.kube_version = xstrdup(r->kube_version);
+	copy_list(&l->contents.api_versions, &m->kubernetes.api_versions);
+	fill_hosts(r, l);
+	return 0;
+}
+
+/* ---- where things are */
+
+/* From folder `from` to folder `to`, both absolute and clean: "../a". */
+static char *relative(const char *from, const char *to)
+{
+	auto_strv struct strv a = { 0 }, b = { 0 };
+	struct buf out = BUF_INIT(1u << 20);
+	size_t same = 0;
+
+	strv_split(&a, from, '/');
+	strv_split(&b, to, '/');
+	while (same < a.n && same < b.n && strcmp(a.items[same], b.items[same]) == 0)
+		same++;
+	for (size_t i = same; i < a.n; i++)
+		buf_putf(&out, "%s..", out.len ? "/" : "");
+	for (size_t i = same; i < b.n; i++)
+		buf_putf(&out, "%s%s", out.len ? "/" : "", b.items[i]);
+	return buf_take(&out);
+}
+
+static int find_prefix(struct run *r, const char *base, struct err *e)
+{
+	auto_free char *from = realpath(base ? base : r->dir, NULL), *to = realpath(r->dir, NULL);
+
+	if (!from || !to)
+		return err_sys(e, "'%s'", from ? r->dir : base);
+	r->prefix = relative(from, to);
+	return 0;
+}
+
+/* The site's version of Kubernetes goes before the manifest's. */
+static int find_kubernetes(struct run *r, const char *site_path, struct err *e)
+{
+	const char *version = r->m->kubernetes.version;
+	auto_buf struct buf text = BUF_INIT(ydoc_user.bytes);
+	auto_json json_t *site = NULL;
+
+	if (site_path) {
+		if (fs_load(site_path, ydoc_user.bytes, &text, e) < 0)
+			return -1;
+		site = ydoc_parse(buf_str(&text), text.len, &ydoc_user, site_path, NULL, e);
+		if (!site)
+			return -1;
+	}
+
+	const char *of_site = jdoc_text(site, "kubernetes", "version", NULL);
+
+	version = of_site && *of_site ? of_site : version;
+	if (!version)
+		run_warn(r, "kubernetes.version is not set: charts are rendered for " DEFAULT_KUBERNETES);
+	r->kube_version = xstrdup(version ? version : DEFAULT_KUBERNETES);
+	return 0;
+}
+
+static int open_run(struct run *r, const char *path, const struct resolve_opts *o, struct err *e)
+{
+	r->dir = fs_dirname(path);
+	r->jobs = o->jobs ? o->jobs : pool_jobs();
+	r->image_jobs = o->jobs ? o->jobs : IMAGE_JOBS;
+	r->helm_path = o->helm;
+	if (o->facts)
+		return err_set(e, ERR_USAGE, "--facts: not supported by this version");
+	if (find_prefix(r, o->base, e) < 0 || find_kubernetes(r, o->site, e) < 0 || fill_head(r, o, e) < 0)
+		return -1;
+	/* The lock's hosts speak of paths as the lock sees them: the same files. */
+	auto_free char *base = o->base ? xstrdup(o->base) : xstrdup(r->dir);
+
+	r->remote = remote_new(r->lock->hosts, r->lock->n_hosts, base, e);
+	if (!r->remote)
+		return -1;
+	return fs_temp_dir(NULL, "airgap-resolve-", &r->work, e);
+}
+
+/* ---- all of it */
+
+static int finish(struct run *r, struct err *e)
+{
+	struct lock *l = r->lock;
+
+	images_finish(&r->images);
+	l->contents.not_carried = TAKE(r->images.not_carried);
+	for (size_t i = 0; i < r->images.warnings.n; i++)
+		run_warn(r, "%s", r->images.warnings.items[i]);
+	lock_finish(l);
+	if (resolve_targets(r, e) < 0)
+		return -1;
+	strv_sort(&l->warnings);
+	return lock_check(l, e);
+}
+
+static int resolve_all(struct run *r, const struct resolve_opts *o, struct err *e)
+{
+	/* Files first: an Apply step may carry one whose images have to be found. */
+	if (resolve_files(r, e) < 0 || discover(r, o->site, e) < 0 || resolve_images(r, e) < 0)
+		return -1;
+	return finish(r, e);
+}
+
+int resolve_manifest(const char *path, const struct resolve_opts *o, struct lock *out, struct err *e)
+{
+	auto_manifest struct manifest m = { 0 };
+	auto_lock struct lock l = { 0 };
+	auto_run struct run r = { .m = &m, .lock = &l };
+
+	if (manifest_load(path, &m, e) < 0)
+		return -1;
+	if (open_run(&r, path, o, e) < 0 || resolve_all(&r, o, e) < 0)
+		return -1;
+	*out = l;
+	l = (struct lock){ 0 };
+	return 0;
+}

@@ -1,0 +1,460 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "resolve_run.h"
+
+#include <airgap/chart_repo.h>
+#include <airgap/content.h>
+#include <airgap/fs.h>
+#include <airgap/oci.h>
+#include <airgap/semver.h>
+
+#include <sys/stat.h>
+
+/* A chart on its way: where it came from, and its OCI form where it already had one. */
+struct found {
+	struct run_chart *chart;
+	struct lock_source source;      /* of the archive; texts owned */
+	char *origin;                   /* for people */
+	struct digest oci;              /* upstream's manifest; has_oci */
+	bool has_oci;
+	bool patched;                   /* upstream's OCI form, if any, is not carried */
+};
+
+static void found_release(struct found *f)
+{
+	free(f->source.location);
+	free(f->source.member);
+	free(f->origin);
+}
+
+/* ---- a folder or archive on disk */
+
+static int from_path(struct run *r, const char *path, struct found *f, struct err *e)
+{
+	auto_free char *real = run_path(r, path);
+	struct stat st;
+
+	if (stat(real, &st) < 0)
+		return err_sys(e, "'%s'", real);
+	f->source.kind = S_ISDIR(st.st_mode) ? LOCK_PACK : LOCK_FILE;
+	f->source.location = run_lock_path(r, path);
+	f->origin = xstrdup(path);
+	if (S_ISDIR(st.st_mode))
+		return chart_pack(real, &f->chart->archive, e);
+	return fs_load(real, CHART_MAX, &f->chart->archive, e);
+}
+
+/* ---- an OCI registry */
+
+static int keep(const struct buf *b, struct err *e)
+{
+	return content_save(buf_str(b), b->len, NULL, e);
+}
+
+static const struct descriptor *chart_layer(const struct oci_manifest *m)
+{
+	for (size_t i = 0; i < m->n_layers; i++)
+		if (str_eq(m->layers[i].media_type, HELM_CHART) || str_eq(m->layers[i].media_type, HELM_CHART_OLD))
+			return &m->layers[i];
+	return NULL;
+}
+
+static int add_oci_blob(struct run *r, const struct descriptor *d, const struct lock_source *s, struct err *e)
+{
+	return lock_add_blob(r->lock, &d->digest, d->size, d->media_type, oci_encoding_stored(d->media_type), false, s, e);
+}
+
+/* Manifest, config and layers stay as upstream has them: its digest and signatures go on to hold. */
+static int take_oci(struct run *r, struct registry *reg, const char *repository, const struct registry_manifest *m,
+		    struct found *f, struct err *e)
+{
+	auto_oci_manifest struct oci_manifest oci = { 0 };
+	const struct descriptor *layer;
+
+	if (oci_parse_manifest(buf_str(&m->bytes), m->bytes.len, m->type, &oci, e) < 0)
+		return -1;
+	layer = chart_layer(&oci);
+	if (!str_eq(oci.config.media_type, HELM_CONFIG) || !layer)
+		return err_set(e, ERR_UNSUPPORTED, "is no Helm chart (its config is %s)", oci.config.media_type);
+	if (layer->size > CHART_MAX)
+		return err_set(e, ERR_LIMIT, "its archive has more than %u bytes", CHART_MAX);
+
+	int there = content_load(&layer->digest, &f->chart->archive, e);
+
+	if (there < 0)
+		return -1;
+	if (!there && registry_blob_load(reg, repository, &layer->digest, layer->size, &f->chart->archive, e) < 0)
+		return -1;
+	if (f->patched)
+		return 0;
+	if (keep(&m->bytes, e) < 0)
+		return -1;
+	if (lock_add_blob(r->lock, &m->digest, m->bytes.len, m->type, oci_encoding_stored(m->type), true, &f->source, e) < 0 ||
+	    add_oci_blob(r, &oci.config, &f->source, e) < 0)
+		return -1;
+	for (size_t i = 0; i < oci.n_layers; i++)
+		if (add_oci_blob(r, &oci.layers[i], &f->source, e) < 0)
+			return -1;
+	f->oci = m->digest;
+	f->has_oci = true;
+	return 0;
+}
+
+/* An index in front of charts: the first entry that is one. */
+static int through_index(struct registry *reg, const char *repository, struct registry_manifest *m, struct err *e)
+{
+	auto_oci_index struct oci_index ix = { 0 };
+	char digest[DIGEST_TEXT];
+
+	if (oci_parse_index(buf_str(&m->bytes), m->bytes.len, m->type, &ix, e) < 0)
+		return -1;
+	for (size_t i = 0; i < ix.n_manifests; i++) {
+		const struct descriptor *d = &ix.manifests[i];
+
+		if (!oci_is_manifest(d->media_type) || oci_is_attestation(d))
+			continue;
+		registry_manifest_release(m);
+		*m = (struct registry_manifest)REGISTRY_MANIFEST_INIT;
+		return registry_manifest_get(reg, repository, digest_text(&d->digest, digest), m, e);
+	}
+	return err_set(e, ERR_UNSUPPORTED, "its index has no chart");
+}
+
+static int fetch_oci(struct run *r, struct registry *reg, const char *repository, const char *tag, struct found *f,
+		     struct err *e)
+{
+	CLEANUP(registry_manifest_release) struct registry_manifest m = REGISTRY_MANIFEST_INIT;
+	int there = registry_manifest_get(reg, repository, tag, &m, e);
+
+	if (there == 1 && oci_is_index(m.type))
+		there = through_index(reg, repository, &m, e);
+	if (there < 0)
+		return -1;
+	if (!there)
+		return err_set(e, ERR_NETWORK, "%s:%s is not there any more", repository, tag);
+	return take_oci(r, reg, repository, &m, f, e);
+}
+
+static int no_version(const char *where, const char *version, const char *near, struct err *e)
+{
+	if (near)
+		return err_set(e, ERR_NETWORK, "'%s' has no version that satisfies '%s': the newest is %s", where,
+			       version ? version : "*", near);
+	return err_set(e, ERR_NETWORK, "'%s' does not have it", where);
+}
+
+/* name: "host/path" of the chart as written; an alias may lead elsewhere. */
+static int from_oci(struct run *r, const char *name, const char *version, struct found *f, struct err *e)
+{
+	auto_free char *fetch = run_fetch_name(r, name), *tag = NULL, *near = NULL;
+	auto_ref struct ref at = { 0 };
+
+	if (ref_parse(fetch, &at, e) < 0)
+		return -1;
+
+	struct registry *reg = remote_registry(r->remote, at.host, e);
+	int found = reg ? chart_oci_find(reg, at.path, version, &tag, &near, e) : -1;
+
+	if (found < 0)
+		return -1;
+	if (!found)
+		return no_version(name, version, near, e);
+	f->source.kind = LOCK_REGISTRY;
+	f->source.location = TAKE(fetch);
+	f->origin = xasprintf("oci://%s", name);
+	return fetch_oci(r, reg, at.path, tag, f, e);
+}
+
+/* ---- an HTTP repository */
+
+/* "oci://host/path:1.2.3", which the index of a mixed repository may have. */
+static int from_oci_entry(struct run *r, const struct chart_entry *en, struct found *f, struct err *e)
+{
+	auto_ref struct ref ref = { 0 };
+
+	if (ref_parse(en->url + strlen("oci://"), &ref, e) < 0)
+		return -1;
+
+	auto_free char *name = ref_name(&ref);
+
+	return from_oci(r, name, en->version, f, e);
+}
+
+static char *without_query(const char *url)
+{
+	return xstrndup(url, strcspn(url, "?"));
+}
+
+/* The query of an index may be a signature, which nobody is to read and which does not last: the lock keeps what is
+ * before it. One that the user wrote stays. */
+static char *lock_address(const char *url, const char *repository)
+{
+	const char *of_url = strchr(url, '?'), *of_repository = strchr(repository, '?');
+
+	return of_url && str_eq(of_url, of_repository) ? xstrdup(url) : without_query(url);
+}
+
+/* Several charts of one repository share its index. */
+static const struct chart_index *repository_index(struct run *r, const char *repository, struct err *e)
+{
+	for (size_t i = 0; i < r->n_indexes; i++)
+		if (strcmp(r->indexes[i].repository, repository) == 0)
+			return r->indexes[i].index;
+
+	struct chart_index *ix = chart_index_open(remote_http(r->remote), remote_credentials(r->remote), repository, e);
+
+	if (!ix)
+		return NULL;
+	GROW(r->indexes, r->n_indexes);
+	r->indexes[r->n_indexes++] = (struct run_index){ xstrdup(repository), ix };
+	return ix;
+}
+
+/* An archive whose digest the index tells may be here already. */
+static int fetch_archive(struct run *r, const struct chart_entry *en, struct buf *out, struct err *e)
+{
+	int there = en->has_digest ? content_load(&en->digest, out, e) : 0;
+
+	if (there)
+		return MIN(there, 0);
+	return chart_repo_fetch(remote_http(r->remote), remote_credentials(r->remote), en, out, e);
+}
+
+static int from_http(struct run *r, const char *repository, const char *name, const char *version, struct found *f,
+		     struct err *e)
+{
+	auto_chart_entry struct chart_entry en = { 0 };
+	auto_free char *near = NULL, *shown = without_query(repository);
+	const struct chart_index *ix = repository_index(r, repository, e);
+	int found = ix ? chart_index_pick(ix, name, version, &en, &near, e) : -1;
+
+	if (found < 0)
+		return -1;
+	if (!found)
+		return no_version(shown, version, near, e);
+	if (str_starts(en.url, "oci://"))
+		return from_oci_entry(r, &en, f, e);
+	if (fetch_archive(r, &en, &f->chart->archive, e) < 0)
+		return -1;
+	f->source.kind = LOCK_URL;
+	f->source.location = lock_address(en.url, repository);
+	f->origin = TAKE(shown);
+	return 0;
+}
+
+static int from_repository(struct run *r, const char *repository, const struct manifest_chart *c, struct found *f,
+			   struct err *e)
+{
+	if (!str_starts(repository, "oci://"))
+		return from_http(r, repository, c->name, c->version, f, e);
+
+	auto_free char *name = xasprintf("%s/%s", repository + strlen("oci://"), c->name);
+
+	return from_oci(r, name, c->version, f, e);
+}
+
+/* The first place whose variable is set. */
+static int choose_source(const struct manifest_chart *c, const char **out, struct err *e)
+{
+	auto_strv struct strv wanted = { 0 };
+
+	for (size_t i = 0; i < c->n_sources; i++) {
+		const char *when = c->sources[i].when, *value = when ? getenv(when + strlen("env:")) : "always";
+
+		if (value && *value) {
+			*out = c->sources[i].repository;
+			return 0;
+		}
+		strv_push(&wanted, when + strlen("env:"));
+	}
+
+	auto_free char *list = strv_join(&wanted, ", ");
+
+	return err_set(e, ERR_AUTH, "none of its sources can be used: set one of %s", list);
+}
+
+static int fetch(struct run *r, const struct manifest_chart *c, struct found *f, struct err *e)
+{
+	const char *repository = c->repository;
+
+	if (c->path)
+		return from_path(r, c->path, f, e);
+	if (c->n_sources && choose_source(c, &repository, e) < 0)
+		return -1;
+	return from_repository(r, repository, c, f, e);
+}
+
+/* ---- into the lock */
+
+/* Charts that had no OCI form get one: the same archive always the same. */
+static int make_oci(struct run *r, const struct found *f, struct digest *out, struct err *e)
+{
+	const struct chart *c = &f->chart->meta;
+	const struct buf *a = &f->chart->archive;
+	auto_buf struct buf config = BUF_INIT(OCI_MANIFEST_MAX), manifest = BUF_INIT(OCI_MANIFEST_MAX);
+	struct oci_blob layer = { digest_of(buf_str(a), a->len), a->len }, made = { .size = 0 };
+
+	if (chart_config(c, &config, e) < 0 ||
+	    lock_add_made(r->lock, config.ptr, config.len, HELM_CONFIG, false, &made.digest, e) < 0)
+		return -1;
+	made.size = config.len;
+	if (oci_make_chart_manifest(c->name, c->version, &made, &layer, &manifest, e) < 0 ||
+	    lock_add_made(r->lock, manifest.ptr, manifest.len, OCI_MANIFEST, true, out, e) < 0)
+		return -1;
+	return lock_add_blob(r->lock, &layer.digest, layer.size, HELM_CHART, oci_encoding_stored(HELM_CHART), false,
+			     &f->source, e);
+}
+
+static char *copy(const char *s)
+{
+	return s ? xstrdup(s) : NULL;
+}
+
+static int add_contents(struct run *r, struct found *f, bool site, struct err *e)
+{
+	const struct chart *c = &f->chart->meta;
+	const struct buf *a = &f->chart->archive;
+	struct digest oci = f->oci;
+
+	if (!f->has_oci && make_oci(r, f, &oci, e) < 0)
+		return -1;
+	if (keep(a, e) < 0)
+		return -1;
+
+	struct contents *all = &r->lock->contents;
+
+	GROW(all->charts, all->n_charts);
+	all->charts[all->n_charts++] = (struct content_chart){
+		.name = xstrdup(c->name), .version = xstrdup(c->version), .app_version = copy(c->app_version),
+		.kube_version = copy(c->kube_version), .role = xstrdup(site ? "site" : "chart"),
+		.origin = TAKE(f->origin), .digest = oci, .archive = digest_of(buf_str(a), a->len), .size = a->len,
+	};
+	return 0;
+}
+
+static int save_for_helm(const struct run *r, struct run_chart *c, struct err *e)
+{
+	auto_free char *name = xasprintf("%zu-%s.tgz", r->n_charts, c->meta.name);
+
+	c->path = fs_join(r->work, name);
+	return fs_save(c->path, buf_str(&c->archive), c->archive.len, 0600, e);
+}
+
+/* What is known once the archive is here. */
+static int finish(struct run *r, struct found *f, bool site, struct err *e)
+{
+	struct run_chart *c = f->chart;
+
+	if (chart_read(buf_str(&c->archive), c->archive.len, &c->meta, e) < 0 || chart_check(&c->meta, r->kube_version, e) < 0)
+		return -1;
+	if (c->name && strcmp(c->name, c->meta.name) != 0)
+		return err_set(e, ERR_USAGE, "calls itself '%s': name it so in the manifest", c->meta.name);
+	if (!c->name)
+		c->name = xstrdup(c->meta.name);
+	if (f->source.kind == LOCK_PACK)
+		f->source.member = f->patched ? xasprintf("%s?kubeVersion=%s", c->meta.name, c->meta.kube_version)
+					      : xstrdup(c->meta.name);
+	if (add_contents(r, f, site, e) < 0)
+		return -1;
+	return save_for_helm(r, c, e);
+}
+
+static struct run_chart *new_chart(struct run *r, const struct manifest_chart *entry)
+{
+	struct run_chart *c = xcalloc(1, sizeof(*c));
+
+	*c = (struct run_chart){
+		.entry = entry, .name = entry ? xstrdup(entry->name) : NULL, .archive = BUF_INIT(CHART_MAX),
+	};
+	GROW(r->charts, r->n_charts);
+	r->charts[r->n_charts++] = c;
+	return c;
+}
+
+/* The version asked for has to be the one on disk, too. */
+static int check_version(const struct manifest_chart *c, const struct run_chart *x, struct err *e)
+{
+	int fits = c->path && c->version ? semver_matches(c->version, x->meta.version, e) : 1;
+
+	if (fits == 0)
+		return err_set(e, ERR_USAGE, "'%s' is version %s, not %s", c->path, x->meta.version, c->version);
+	return MIN(fits, 0);
+}
+
+/* The archive again, with another kubeVersion. The lock keeps the digest of upstream's as that of the source. */
+static int patch(struct run *r, const struct manifest_chart *entry, struct found *f, struct err *e)
+{
+	struct buf *archive = &f->chart->archive;
+	auto_buf struct buf out = BUF_INIT(CHART_MAX);
+	char digest[DIGEST_TEXT];
+
+	if (!f->patched)
+		return 0;
+	if (f->source.kind == LOCK_PACK)
+		return err_set(e, ERR_USAGE, "'%s' is a folder: write kubeVersion into its Chart.yaml instead of patch", f->origin);
+	f->source.archive = digest_of(buf_str(archive), archive->len);
+	if (keep(archive, e) < 0)
+		return -1;
+	if (chart_patch(archive->ptr, archive->len, entry->patch.kube_version, &out, e) < 0)
+		return -1;
+	run_warn(r, "chart '%s': packed again with kubeVersion '%s'; upstream's archive is %s", entry->name,
+		 entry->patch.kube_version, digest_text(&f->source.archive, digest));
+	buf_release(archive);
+	*archive = out;
+	out = (struct buf)BUF_INIT(CHART_MAX);
+	f->source.kind = LOCK_PACK;
+	return 0;
+}
+
+static int resolve_entry(struct run *r, const struct manifest_chart *entry, bool site, struct err *e)
+{
+	CLEANUP(found_release) struct found f = {
+		.chart = new_chart(r, entry), .patched = entry->patch.kube_version != NULL,
+	};
+
+	if (fetch(r, entry, &f, e) < 0 || patch(r, entry, &f, e) < 0 || finish(r, &f, site, e) < 0)
+		return -1;
+	return check_version(entry, f.chart, e);
+}
+
+int resolve_chart(struct run *r, const char *name, struct err *e)
+{
+	const struct manifest_chart *entry = manifest_chart(r->m, name);
+
+	if (run_chart(r, name))
+		return 0;
+	if (!entry)
+		return err_set(e, ERR_USAGE, "chart '%s': is not in the manifest", name);
+	return resolve_entry(r, entry, false, e) < 0 ? err_wrap(e, "chart '%s'", name) : 0;
+}
+
+/* A path beside the manifest goes first: a chart of that name is asked for only when there is none. */
+static int resolve_site_path(struct run *r, struct err *e)
+{
+	CLEANUP(found_release) struct found f = { .chart = new_chart(r, NULL) };
+
+	if (from_path(r, r->m->site, &f, e) < 0 || finish(r, &f, true, e) < 0)
+		return -1;
+	return 0;
+}
+
+int resolve_site_chart(struct run *r, struct run_chart **out, struct err *e)
+{
+	*out = NULL;
+	if (!r->m->site)
+		return 0;
+
+	auto_free char *path = run_path(r, r->m->site);
+	const struct manifest_chart *entry = manifest_chart(r->m, r->m->site);
+	int there = fs_exists(path, e);
+
+	if (there < 0)
+		return -1;
+	if (there ? resolve_site_path(r, e) < 0 : entry && resolve_entry(r, entry, true, e) < 0)
+		return err_wrap(e, "site chart '%s'", r->m->site);
+	if (!there && !entry)
+		return err_set(e, ERR_USAGE, "site chart '%s': neither a folder or archive beside the manifest, nor one of its charts",
+			       r->m->site);
+	*out = r->charts[r->n_charts - 1];
+	r->lock->contents.site = xstrdup((*out)->name);
+	return 0;
+}

@@ -1,0 +1,234 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "image_resolve.h"
+#include "resolve_run.h"
+
+#include <airgap/fs.h>
+#include <airgap/log.h>
+#include <airgap/pool.h>
+#include <airgap/proc.h>
+
+#include <sys/stat.h>
+
+/* One wanted image on its way; owned by one worker, then by the merge. */
+struct work {
+	struct image *want;
+	struct image_result result;
+	struct lock_source source;      /* of its blobs; texts owned */
+	int there;                      /* as image_resolve; -1: why */
+	struct err why;
+};
+
+struct works {
+	struct run *run;
+	struct work *items;
+	size_t n;
+};
+
+static void works_release(struct works *w)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		image_result_release(&w->items[i].result);
+		free(w->items[i].source.location);
+	}
+	free(w->items);
+}
+
+/* ---- asking */
+
+static const struct strv *platforms_of(const struct run *r, const struct image *i)
+{
+	return i->platforms.n ? &i->platforms : &r->m->platforms;
+}
+
+/* The digest of an archive, by which a build knows it again. */
+static int hash_archive(const char *path, struct digest *out, struct err *e)
+{
+	struct oci_blob b = { .size = 0 };
+	auto_fd int fd = run_open_file(path, &b, e);
+
+	*out = b.digest;
+	return MIN(fd, 0);
+}
+
+static int ask_layout(struct run *r, struct work *w, struct err *e)
+{
+	auto_free char *path = run_path(r, w->want->layout);
+	struct image_from from = { .layout = path };
+	struct stat st;
+
+	if (stat(path, &st) < 0)
+		return err_sys(e, "'%s'", path);
+	from.archive = !S_ISDIR(st.st_mode);
+	w->source = (struct lock_source){
+		.kind = from.archive ? LOCK_MEMBER : LOCK_LAYOUT, .location = run_lock_path(r, w->want->layout),
+	};
+	if (from.archive && hash_archive(path, &w->source.archive, e) < 0)
+		return -1;
+	return image_resolve(&from, &w->want->ref, platforms_of(r, w->want), &w->result, e);
+}
+
+static int ask_registry(struct run *r, struct work *w, struct err *e)
+{
+	auto_free char *name = ref_name(&w->want->ref), *fetch = run_fetch_name(r, name);
+	auto_ref struct ref at = { 0 };
+
+	if (ref_parse(fetch, &at, e) < 0)
+		return -1;
+
+	struct registry *reg = remote_registry(r->remote, at.host, e);
+	const struct image_from from = { .registry = reg, .repository = at.path };
+
+	if (!reg)
+		return -1;
+	w->source = (struct lock_source){ .kind = LOCK_REGISTRY, .location = xstrdup(fetch) };
+
+	int there = image_resolve(&from, &w->want->ref, platforms_of(r, w->want), &w->result, e);
+
+	if (there == 1 && strcmp(name, fetch) != 0)
+		w->result.image.source = TAKE(fetch);
+	return there;
+}
+
+/* Never fails itself: all images are asked for before any failure is told. */
+static int ask(void *ctx, unsigned worker, size_t item, struct err *e)
+{
+	struct works *all = ctx;
+	struct work *w = &all->items[item];
+
+	if (proc_interrupted)
+		return err_set(e, ERR_DEADLINE, "interrupted");
+	w->there = w->want->layout ? ask_layout(all->run, w, &w->why) : ask_registry(all->run, w, &w->why);
+	if (w->there == 1)
+		progress_item("%s", w->want->text);
+	return 0;
+}
+
+/* ---- what came out */
+
+static char *first_place(const struct image *i)
+{
+	auto_free char *place = images_place(&i->reasons[0]);
+
+	return i->n_reasons > 1 ? xasprintf("%s and %zu more", place, i->n_reasons - 1) : TAKE(place);
+}
+
+/* A string that only might be an image, and that no registry knows: it was none. Docker Hub says "no access" for what
+ * does not exist. */
+static bool is_no_image(const struct work *w)
+{
+	if (w->want->certain || w->want->named_host)
+		return false;
+	return w->there == 0 || (w->there < 0 && w->why.code == ERR_AUTH);
+}
+
+static void report(const struct work *w)
+{
+	auto_free char *place = first_place(w->want);
+
+	if (w->there == 0)
+		log_error("image '%s' (%s): is not in '%s'", w->want->text, place, w->source.location);
+	else
+		log_error("image '%s' (%s): %s", w->want->text, place, w->why.msg);
+}
+
+/* It may have been one after all, misspelt or out of reach: that must be seen here, not on site. */
+static void leave_out(struct run *r, struct work *w)
+{
+	auto_free char *place = first_place(w->want);
+	auto_free char *why = xasprintf("looks like an image in %s, but no registry has it", place);
+
+	w->want->absent = true;
+	images_not_carried(&r->images, w->want->text, why);
+	run_warn(r, "image '%s': %s: correct it, or waive it under discover.waive", w->want->text, why);
+}
+
+/* Every image that failed is one line; the error itself counts them. */
+static int report_failures(struct works *all, struct err *e)
+{
+	size_t failed = 0;
+	const struct work *first = NULL;
+
+	for (size_t i = 0; i < all->n; i++) {
+		struct work *w = &all->items[i];
+
+		if (w->there == 1)
+			continue;
+		if (is_no_image(w)) {
+			leave_out(all->run, w);
+			continue;
+		}
+		report(w);
+		first = first ? first : w;
+		failed++;
+	}
+	if (!failed)
+		return 0;
+	return err_set(e, first->there == 0 ? ERR_NETWORK : first->why.code,
+		       "%zu image%s cannot be resolved: correct the place named, or waive it under discover.waive", failed,
+		       failed == 1 ? "" : "s");
+}
+
+static char *copy(const char *s)
+{
+	return s ? xstrdup(s) : NULL;
+}
+
+static void fill_contents(const struct image *want, struct content_image *out)
+{
+	out->ref = xstrdup(want->text);
+	for (size_t i = 0; i < want->tags.n; i++)
+		strv_push(&out->tags, want->tags.items[i]);
+	out->reasons = xcalloc(want->n_reasons, sizeof(*out->reasons));
+	out->n_reasons = want->n_reasons;
+	for (size_t i = 0; i < want->n_reasons; i++)
+		out->reasons[i] = (struct content_reason){
+			copy(want->reasons[i].chart), copy(want->reasons[i].file),
+			copy(want->reasons[i].kind), copy(want->reasons[i].path),
+		};
+}
+
+static int add_blob(struct run *r, struct work *w, const struct image_blob *b, struct err *e)
+{
+	struct lock_source source = w->source;
+	char hex[DIGEST_HEX];
+	auto_free char *member = xasprintf("blobs/sha256/%s", digest_hex(&b->digest, hex));
+
+	if (source.kind == LOCK_MEMBER)
+		source.member = member;
+	return lock_add_blob(r->lock, &b->digest, b->size, b->media_type, oci_encoding_stored(b->media_type), b->manifest,
+			     &source, e);
+}
+
+static int merge(struct run *r, struct work *w, struct err *e)
+{
+	struct contents *c = &r->lock->contents;
+
+	for (size_t i = 0; i < w->result.n_blobs; i++)
+		if (add_blob(r, w, &w->result.blobs[i], e) < 0)
+			return err_wrap(e, "image '%s'", w->want->text);
+	fill_contents(w->want, &w->result.image);
+	GROW(c->images, c->n_images);
+	c->images[c->n_images++] = w->result.image;
+	w->result.image = (struct content_image){ 0 };
+	return 0;
+}
+
+int resolve_images(struct run *r, struct err *e)
+{
+	struct images *s = &r->images;
+	CLEANUP(works_release) struct works all = { r, xcalloc(s->n + 1, sizeof(struct work)), s->n };
+
+	for (size_t i = 0; i < s->n; i++)
+		all.items[i] = (struct work){ .want = &s->items[i] };
+	progress_begin("images", 0);
+
+	int done = pool_each(r->image_jobs, s->n, ask, &all, e);
+
+	progress_end();
+	if (done < 0 || report_failures(&all, e) < 0)
+		return -1;
+	for (size_t i = 0; i < all.n; i++)
+		if (all.items[i].there == 1 && merge(r, &all.items[i], e) < 0)
+			return -1;
+	return 0;
+}

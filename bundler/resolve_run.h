@@ -1,0 +1,73 @@
+/*
+ * resolve_run - one run of resolve_manifest: what its files share. Private to bundler/resolve*.c and discover.c.
+ */
+#pragma once
+
+#include "images.h"
+#include "remote.h"
+
+#include <airgap/chart.h>
+#include <airgap/helm.h>
+#include <airgap/manifest.h>
+#include <airgap/oci.h>
+
+/* A chart as it will be carried. */
+struct run_chart {
+	const struct manifest_chart *entry;     /* NULL: the site chart beside the manifest */
+	char *name;
+	struct chart meta;
+	struct buf archive;                     /* the .tgz */
+	char *path;                             /* the same as a file in run.work, for helm */
+	bool released;                          /* a Release of some site renders it */
+};
+
+struct run_index { char *repository; struct chart_index *index; };
+
+struct run {
+	const struct manifest *m;
+	struct lock *lock;
+	const char *helm_path;
+	char *dir;                      /* folder of the manifest: its paths are relative to it */
+	char *prefix;                   /* from the lock's folder to it; "" = the same */
+	char *work;                     /* private folder, removed at the end */
+	unsigned jobs;                  /* renders at once: work for processors */
+	unsigned image_jobs;            /* images at once: mostly waiting for servers */
+	struct remote *remote;
+	struct helm helm;               /* opened at first use: helm.version is set then */
+	char *kube_version;
+	struct run_index *indexes; size_t n_indexes;    /* of repositories, each read once */
+	struct run_chart **charts; size_t n_charts;     /* the site chart too; each stays where it is */
+	struct images images;
+};
+#define auto_run CLEANUP(run_release)
+void run_release(struct run *r);
+
+char *run_path(const struct run *r, const char *path) MUST_CHECK;       /* to open it */
+char *run_lock_path(const struct run *r, const char *path) MUST_CHECK;  /* as the lock spells it */
+struct helm *run_helm(struct run *r, struct err *e) MUST_CHECK;
+void run_warn(struct run *r, const char *fmt, ...) PRINTF(2, 3);        /* into lock.warnings, once */
+struct run_chart *run_chart(const struct run *r, const char *name);     /* borrowed; NULL = not resolved */
+/* Where "host/path" is fetched from: an alias or itself. Owned, canonical. */
+char *run_fetch_name(const struct run *r, const char *name) MUST_CHECK;
+
+/* resolve_charts.c: the manifest's chart with this name, once. Adds blobs and contents. */
+int resolve_chart(struct run *r, const char *name, struct err *e) MUST_CHECK;
+/* The site chart: a folder or archive beside the manifest, or a chart by name. *out borrowed; NULL: there is none. */
+int resolve_site_chart(struct run *r, struct run_chart **out, struct err *e) MUST_CHECK;
+
+/* resolve_images.c: asks for every wanted image and fills the lock. */
+int resolve_images(struct run *r, struct err *e) MUST_CHECK;
+
+/* resolve_targets.c: names on site: legal, and no two images with one. After lock_finish. */
+int resolve_targets(struct run *r, struct err *e) MUST_CHECK;
+
+/* resolve_files.c: all files of the manifest. */
+int resolve_files(struct run *r, struct err *e) MUST_CHECK;
+/* The bytes of a small one (an Apply step's file), appended to out. */
+int resolve_file_load(struct run *r, const char *name, struct buf *out, struct err *e) MUST_CHECK;
+
+/* The descriptor of a regular file on disk, at its beginning; *out is its digest and size. */
+int run_open_file(const char *path, struct oci_blob *out, struct err *e) MUST_CHECK;
+
+/* discover.c: sites, steps, charts, renders, and the images found in them. site_path NULL = discover.sites. */
+int discover(struct run *r, const char *site_path, struct err *e) MUST_CHECK;
