@@ -171,16 +171,24 @@ static int build_some(void *ctx, unsigned worker, size_t item, struct err *e)
 
 /* ---- all of them */
 
+/* Before anything is fetched: a build must not end with a signature that cannot be made. */
 static int open_signer(struct build *b, struct err *e)
 {
 	const struct passphrase pass = { .file = b->o->passphrase_file, .ask = passphrase_prompt };
+	auto_sign_key struct sign_key key = { 0 };
 
 	if (b->o->key && b->o->signer)
 		return err_set(e, ERR_USAGE, "give --key or --signer, not both");
+	if (!b->o->signer != !b->o->public)
+		return err_set(e, ERR_USAGE, "--signer and --public go together: the record names the key that signed");
 	b->has_signer = b->o->key || b->o->signer;
 	if (b->o->key)
 		return signer_load(&b->signer, b->o->key, &pass, e);
-	return b->o->signer ? signer_command(&b->signer, b->o->signer, NULL, e) : 0;
+	if (!b->o->signer)
+		return 0;
+	if (sign_key_load(&key, b->o->public, e) < 0)
+		return -1;
+	return signer_command(&b->signer, b->o->signer, &key, e);
 }
 
 static int fill_statement(const struct lock *l, struct statement *s, struct err *e)

@@ -9,7 +9,7 @@
 struct build_opts {
 	const char *output;             /* NULL = bundle.tar.zst */
 	const char *key, *passphrase_file;      /* a private key; or */
-	const char *signer;             /* a program that signs; neither: unsigned */
+	const char *signer, *public;    /* a program that signs, and the public half of its key; neither: unsigned */
 	const char *site, *facts;       /* for a manifest */
 	unsigned jobs;                  /* downloads at once; 0 = 4 */
 	unsigned level;                 /* of zstd; 0 = 3 */

@@ -10,6 +10,7 @@ const struct opt build_options[] = {
 	OPT_STR(struct build_opts, key, 'k', "key", "KEY", "sign with this private key"),
 	OPT_STR(struct build_opts, passphrase_file, 0, "passphrase-file", "FILE", "its first line opens KEY"),
 	OPT_STR(struct build_opts, signer, 0, "signer", "COMMAND", "sign with a program: it reads what is to be signed"),
+	OPT_STR(struct build_opts, public, 0, "public", "KEY.pub", "the public key that COMMAND signs with"),
 	OPT_STR(struct build_opts, site, 0, "site", "SITE", "carry what this site file needs (a manifest only)"),
 	OPT_STR(struct build_opts, facts, 0, "facts", "FILE", "what `deployer facts` wrote on site (a manifest only)"),
 	OPT_UINT(struct build_opts, jobs, 'j', "jobs", "N", "downloads at once (default 4)"),

@@ -1,8 +1,8 @@
 /*
  * reference - $(…) inside strings of the typed tree: parsed here, resolved by whoever knows the values.
  *
- *	$(secret:N/KEY) $(env:X) $(file:P) $(kube:NS/NAME/KEY) $(generate:hex:16|alnum:50|uuid|tls:CN,SAN…)
- *	filters |base64 |json |bcrypt, applied left to right; $$( is a literal $(
+ *	$(secret:N/KEY) $(env:X) $(file:P) $(kube:NS/NAME/KEY) $(generate:hex:16|alnum:50|uuid)
+ *	filters |base64 |json, applied left to right; $$( is a literal $(
  *
  * A string may hold several. Unknown kinds or filters, a missing `)`: ERR_MALFORMED with the path of the leaf.
  */
@@ -29,5 +29,5 @@ int reference_placeholder(void *ctx, const struct reference *r, const char *path
 /* The bodies of all references in j ("secret:N/KEY"), each once, for step digests and checks. */
 struct strv;
 int reference_collect(const json_t *j, struct strv *out, struct err *e) MUST_CHECK;
-/* Makes a generated value: hex:N alnum:N uuid tls:…  */
+/* Makes a generated value: hex:N (N bytes as 2 N digits), alnum:N, uuid. */
 int reference_generate(const char *body, struct buf *out, struct err *e) MUST_CHECK;

@@ -46,6 +46,17 @@ ok 'with ECDSA' build "$T/lock" -o "$T/e1.zst" --key "$T/ec.key"
 ok 'and again' build "$T/lock" -o "$T/e2.zst" --key "$T/ec.key"
 ok 'equal outside frame 0' cmp -i 16396 "$T/e1.zst" "$T/e2.zst"
 ok 'and equal there to the one with Ed25519' cmp -i 16396 "$T/a.zst" "$T/e1.zst"
+cat >"$T/signer" <<-'EOF'
+	#!/bin/sh
+	cat >"$2.pae" && exec openssl pkeyutl -sign -inkey "$1" -rawin -in "$2.pae"
+EOF
+chmod 755 "$T/signer"
+ok 'a program signs' build "$T/lock" -o "$T/p.zst" --signer "$T/signer $T/ed.key $T/tmp" --public "$T/ed.pub"
+ok 'as the key itself does' cmp "$T/a.zst" "$T/p.zst"
+fails 'a program without its public key: 2' 2 build "$T/lock" -o "$T/q.zst" --signer "$T/signer $T/ed.key $T/tmp"
+fails 'a program with another key than it says: 11' 11 build "$T/lock" -o "$T/q.zst" \
+	--signer "$T/signer $T/ed.key $T/tmp" --public "$T/ec.pub"
+rm -f "$T"/q.zst*
 ok 'unsigned' build "$T/lock" -o "$T/u.zst"
 ok 'equal outside frame 0' cmp -i 16396 "$T/a.zst" "$T/u.zst"
 ok 'another level' build "$T/lock" -o "$T/l.zst" --level 9 --key "$T/ed.key"
