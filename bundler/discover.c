@@ -253,21 +253,16 @@ static int all_base_values(const struct run_chart *c, const struct step_release 
 static int add_release(struct discover *d, const struct site *site, const struct step_release *s, bool late, struct err *e)
 {
 	const struct run_chart *c = run_chart(d->run, s->chart);
-	struct render x = {
+	auto_render struct render x = {
 		.chart = c, .release = xstrdup(s->name), .ns = xstrdup(s->ns), .kube_version = xstrdup(site->kube_version),
 		.values = s->values ? json_deep_copy(s->values) : json_object(), .tests = s->tests,
 	};
-	int r = 0;
 
 	for (size_t i = 0; late && i < s->n_late; i++)
 		jdoc_merge(x.values, s->late[i].values);
-	r = all_base_values(c, s, &x, e);
-	if (r == 0)
-		r = reference_resolve(x.values, reference_placeholder, NULL, e);
-
-	int added = renders_add_take(&d->renders, &x, e);
-
-	return r < 0 ? r : added;
+	if (all_base_values(c, s, &x, e) < 0 || reference_resolve(x.values, reference_placeholder, NULL, e) < 0)
+		return -1;
+	return renders_add_take(&d->renders, &x, e);
 }
 
 static int take_release(struct discover *d, const struct site *site, const struct step *t, struct err *e)
@@ -375,13 +370,14 @@ static int chart_values(const struct discover *d, const struct manifest_chart *c
 
 static int add_alone(struct discover *d, const struct run_chart *c, struct err *e)
 {
-	struct render x = {
+	auto_render struct render x = {
 		.chart = c, .release = xstrndup(c->name, 53), .ns = xstrdup("default"),
 		.kube_version = xstrdup(d->run->kube_version),
 	};
-	int r = chart_values(d, c->entry, &x.values, e), added = renders_add_take(&d->renders, &x, e);
 
-	return r < 0 ? err_wrap(e, "chart '%s'", c->name) : added;
+	if (chart_values(d, c->entry, &x.values, e) < 0)
+		return err_wrap(e, "chart '%s'", c->name);
+	return renders_add_take(&d->renders, &x, e);
 }
 
 static int take_other_charts(struct discover *d, struct err *e)
@@ -437,6 +433,17 @@ static int discover_sites(struct discover *d, const char *site_path, struct err 
 	return take_steps(d, e);
 }
 
+/* A rule for a chart of another name never finds what it is for. */
+static void warn_idle_rules(struct run *r)
+{
+	for (size_t i = 0; i < r->m->discover.n_rules; i++) {
+		const char *chart = r->m->discover.rules[i].chart;
+
+		if (chart && !manifest_chart(r->m, chart) && !run_chart(r, chart))
+			run_warn(r, "discover.rules[%zu]: there is no chart '%s': name one of charts", i, chart);
+	}
+}
+
 int discover(struct run *r, const char *site_path, struct err *e)
 {
 	CLEANUP(discover_release) struct discover d = { .run = r };
@@ -449,6 +456,7 @@ int discover(struct run *r, const char *site_path, struct err *e)
 	d.site_chart = site_chart;
 	if (discover_sites(&d, site_path, e) < 0 || take_other_charts(&d, e) < 0 || renders_scan(&d.renders, r, e) < 0)
 		return -1;
+	warn_idle_rules(r);
 	images_finish(&r->images);
 	return 0;
 }

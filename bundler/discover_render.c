@@ -7,7 +7,7 @@
 #define VALUES_MAX (64u << 20)
 #define RANDOM_SHOWN 3u         /* places named in a warning */
 
-static void render_release(struct render *x)
+void render_release(struct render *x)
 {
 	for (size_t i = 0; x->base && x->base[i]; i++)
 		json_decref(x->base[i]);
@@ -49,7 +49,7 @@ static int identify(struct render *x, struct err *e)
 
 int renders_add_take(struct renders *v, struct render *what, struct err *e)
 {
-	CLEANUP(render_release) struct render x = *what;
+	auto_render struct render x = *what;
 
 	*what = (struct render){ 0 };
 	if (identify(&x, e) < 0)

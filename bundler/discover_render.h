@@ -17,6 +17,9 @@ struct render {
 	struct scan_finds finds;        /* out */
 	struct strv random;             /* out: places that differ with each render */
 };
+#define auto_render CLEANUP(render_release)
+void render_release(struct render *x);
+
 struct renders { struct render *items; size_t n; };
 #define auto_renders CLEANUP(renders_release)
 void renders_release(struct renders *v);

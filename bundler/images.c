@@ -166,7 +166,8 @@ static int add_find(struct images *s, const struct scan_find *f, const struct co
 	auto_free char *place = images_place(reason);
 
 	if (f->disabled) {
-		auto_free char *why = xasprintf("disabled in %s", place);
+		auto_free char *why = xasprintf(strchr(f->image, '{') ? "only the site knows its tag, so list it under images: %s"
+								      : "disabled in %s", place);
 
 		images_not_carried(s, f->image, why);
 		return 0;

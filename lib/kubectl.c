@@ -144,6 +144,7 @@ static int failed(struct call *c, const char *what, struct err *e)
 	static const struct { const char *text; enum err_code code; } rows[] = {
 		{ "violates PodSecurity", ERR_PROOF },
 		{ "denied the request", ERR_PROOF },
+		{ "exceeded quota", ERR_PREFLIGHT },
 		{ "conflict", ERR_CONFLICT },
 		{ "is forbidden", ERR_AUTH },
 		{ "unauthorized", ERR_AUTH },

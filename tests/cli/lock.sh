@@ -237,6 +237,8 @@ is 'what is not carried, and why' "$(value '[(i["image"], i["reason"][:20]) for 
 is 'random names appear nowhere' "$(value 'all("c-" not in r.get("path", "") for i in c["images"] for r in i["reasons"])')" True
 like 'random leaves are told' "$(value '" ".join(d["warnings"])')" "chart 'folder': renders otherwise each time: folder/templates/all.yaml: ConfigMap: data.hidden.yaml"
 
+like 'nor a name that no registry has' "$(value '" ".join(d["warnings"])')" "image 'docker.io/nobody/here:1': looks like an image in chart 'folder': .*, but no registry has it: correct it, or waive it"
+
 # ---- indexes
 is 'one platform of two: the tag names the child' \
 	"$(value '(lambda i: (i["target"] == [k for k in i["children"] if k.get("carried")][0]["digest"], [k["platform"] for k in i["children"] if k.get("carried")]))(image("up.example/demo/two:1.0"))')" \
@@ -327,6 +329,11 @@ refused() {
 with 's/{name: folder, path: folder}/{name: folder, pth: folder}/'
 fails 'an unknown key' 18 lock changed.yaml
 is 'it says so' "$(cat "$T/said")" "error: changed.yaml:18: charts[3]: unknown key 'pth': did you mean 'path'?"
+with 's/{name: idle, path: idle}/{name: idle, path: idle, values: [lost.yaml]}/'
+refused 'values that are not there' 31 "chart 'idle': cannot open '.*lost.yaml'"
+with '$a\  rules: [{chart: foldre, env: X}]'
+ok 'a rule for a chart that is not there' lock changed.yaml
+like 'is told' "$(json "$w/changed.lock.yaml" '" ".join(d["warnings"])')" "discover.rules.0.: there is no chart 'foldre': name one of charts"
 with 's/{name: bearer, version: "^1.0"/{name: bearer, version: "^9"/'
 refused 'a version that is not there' 20 "chart 'bearer': 'http://127.0.0.1:[0-9]*/stable' has no version that satisfies '\^9': the newest is 1.2.0"
 with 's/{name: oci, version: 2.x/{name: oci, version: 3.x/'
