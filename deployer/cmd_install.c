@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "commands.h"
+#include "lease.h"
+#include "preflight.h"
+#include "push.h"
+#include "report.h"
+#include "site_run.h"
+#include "system.h"
+
+#include <airgap/fs.h>
+#include <airgap/log.h>
+#include <airgap/pool.h>
+#include <airgap/proc.h>
+#include <airgap/trust.h>
+
+#include <stdio.h>
+
+struct install_opts {
+	struct common_opts common;
+	struct strv only, skip;
+	const char *from, *retry;
+	bool take_ownership, no_push;
+};
+
+const size_t install_opts_size = sizeof(struct install_opts);
+const struct opt install_options[] = {
+	COMMON_TRUST_OPTIONS(struct install_opts),
+	COMMON_SITE_OPTIONS(struct install_opts),
+	OPT_LIST(struct install_opts, only, 0, "only", "STEP", "do this step alone; may be repeated"),
+	OPT_STR(struct install_opts, from, 0, "from", "STEP", "do this step and what needs it"),
+	OPT_STR(struct install_opts, retry, 0, "retry", "STEP", "do this step even if nothing in it changed"),
+	OPT_LIST(struct install_opts, skip, 0, "skip", "ID", "leave out a preflight check; may be repeated"),
+	OPT_FLAG(struct install_opts, no_push, 0, "no-push", "the registry has everything already"),
+	OPT_FLAG(struct install_opts, take_ownership, 0, "take-ownership", "take over objects that others made"),
+	OPT_UINT(struct install_opts, common.jobs, 'j', "jobs", "N", "uploads and steps at once"),
+	{ 0 }
+};
+
+/* The cluster's memory of the stream against ours: the higher wins, an older bundle is refused (format §6). */
+static int check_cluster_state(struct site_run *run, struct err *e)
+{
+	const struct statement *st = bundle_statement(run->session.bundle);
+	const json_t *kept = json_object_get((json_t *)journal_installed(run->journal), "state");
+	struct stream_state known = { 0 };
+
+	if (!kept || run->session.opts->allow_downgrade || !bundle_trusted(run->session.bundle))
+		return 0;
+	if (trust_state_decode(kept, st->stream, &known, e) < 0)
+		return -1;
+	if (known.sequence > st->sequence)
+		return err_set(e, ERR_POLICY, "stream '%s': the cluster has sequence %llu, this bundle is older (%llu): give "
+			       "--allow-downgrade to install it all the same", st->stream, (unsigned long long)known.sequence,
+			       (unsigned long long)st->sequence);
+	if (known.sequence == st->sequence && !digest_eq(&known.id, bundle_id(run->session.bundle)))
+		return err_set(e, ERR_POLICY, "stream '%s': the cluster has another bundle with sequence %llu", st->stream,
+			       (unsigned long long)st->sequence);
+	return 0;
+}
+
+static json_t *releases_of(const struct site_run *run)
+{
+	json_t *releases = json_object();
+
+	for (size_t i = 0; i < run->steps.n; i++) {
+		const struct step *s = &run->steps.items[i];
+		const struct content_chart *c = s->kind == STEP_RELEASE
+							? contents_chart(&run->session.contents, s->release.chart) : NULL;
+
+		if (c)
+			json_object_set_new(releases, s->release.name,
+					    json_pack("{s:s, s:s}", "chart", c->name, "version", c->version));
+	}
+	return releases;
+}
+
+/* What is installed from now on, for a later run on any machine. The site file holds references, no secrets. */
+static int remember(struct site_run *run, struct err *e)
+{
+	const struct statement *st = bundle_statement(run->session.bundle);
+	struct stream_state next = bundle_state_next(run->session.bundle);
+	auto_json json_t *about = json_pack("{s:s, s:s, s:s, s:s, s:O, s:o}", "name", run->session.contents.name, "version",
+					    run->session.contents.version, "bundle", run->engine.bundle, "stream", st->stream,
+					    "site", run->session.site.doc, "releases", releases_of(run));
+
+	if (bundle_trusted(run->session.bundle))
+		json_object_set_new(about, "state", trust_state_encode(st->stream, &next));
+	return journal_set_installed(run->journal, about, e);
+}
+
+/* Everything that can be found wrong before the first write. */
+static int before(struct site_run *run, const struct install_opts *o, unsigned jobs, struct err *e)
+{
+	auto_strv struct strv findings = { 0 }, violations = { 0 };
+	int r = preflight_run(&run->session, &run->steps, run->secrets, &o->skip, &findings, e);
+
+	if (findings.n > 1)
+		report_findings(&findings);
+	if (r < 0)
+		return -1;
+	r = engine_prove(&run->engine, jobs, &violations, e);
+	report_findings(&violations);
+	return r;
+}
+
+static int check_frames(struct session *s, unsigned jobs, struct err *e)
+{
+	progress_begin("verify", bundle_size(s->bundle));
+
+	int r = bundle_check_all(s->bundle, jobs, progress_add, e);
+
+	progress_end();
+	return r;
+}
+
+static int check_image(void *ctx, unsigned worker, size_t i, struct err *e)
+{
+	struct session *s = ctx;
+	int r = push_check_image(s, &s->contents.images[i], e);
+
+	(void)worker;
+	if (r == 0)
+		return err_set(e, ERR_PROOF, "image '%s': the site registry does not have it: leave out --no-push",
+			       s->contents.images[i].ref);
+	return MIN(r, 0);
+}
+
+static int push(struct site_run *run, const struct install_opts *o, unsigned jobs, struct push_report *report, struct err *e)
+{
+	*report = (struct push_report){ 0 };
+	if (o->no_push)
+		return pool_each(jobs, run->session.contents.n_images, check_image, &run->session, e);
+	return push_all(&run->session, NULL, report, e);
+}
+
+static void tell(const struct site_run *run, const struct push_report *push, size_t changed)
+{
+	char size[16];
+
+	if (changed == 0 && push->uploaded == 0)
+		printf("%s %s: nothing changed\n", run->session.contents.name, run->session.contents.version);
+	else
+		printf("%s %s: installed: %zu steps done, %llu blobs uploaded (%s)\n", run->session.contents.name,
+		       run->session.contents.version, changed, (unsigned long long)push->uploaded,
+		       log_size(size, push->bytes));
+}
+
+/* Ours alone from here on: what was read before still holds, what the last run could not tell the cluster is told. */
+static int begin_writing(struct site_run *run, struct lease **lease, struct err *e)
+{
+	struct session *s = &run->session;
+
+	if (system_ensure(s, e) < 0 || lease_take(s, lease, e) < 0)
+		return -1;
+	run->engine.lease = *lease;
+	if (system_unchanged(s, e) < 0 || secrets_save(run->secrets, e) < 0 || journal_sync(run->journal, e) < 0)
+		return -1;
+	return session_accept(s, e);
+}
+
+static int write_phase(struct site_run *run, const struct install_opts *o, unsigned jobs, struct err *e)
+{
+	auto_lease struct lease *lease = NULL;
+	struct push_report report;
+	size_t changed = 0;
+
+	if (begin_writing(run, &lease, e) < 0 || push(run, o, jobs, &report, e) < 0 ||
+	    engine_run(&run->engine, jobs, &changed, e) < 0 || remember(run, e) < 0)
+		return -1;
+	tell(run, &report, changed);
+	return 0;
+}
+
+static int install(struct site_run *run, const struct install_opts *o, const char *bundle, struct err *e)
+{
+	unsigned jobs = o->common.jobs ? o->common.jobs : pool_jobs();
+	auto_fd int lock = -1;
+
+	if (site_run_open(run, bundle, &o->common, e) < 0)
+		return -1;
+
+	auto_free char *lock_path = fs_join(run->session.state_dir, "lock");
+
+	if (fs_make_dirs(run->session.state_dir, 0700, e) < 0 || fs_lock(lock_path, &lock, e) < 0 ||
+	    site_run_steps(run, true, e) < 0 || check_cluster_state(run, e) < 0)
+		return -1;
+	run->engine.only = &o->only;
+	run->engine.from = o->from;
+	run->engine.retry = o->retry;
+	run->engine.take_ownership = o->take_ownership;
+	if (engine_begin(&run->engine, e) < 0 || before(run, o, jobs, e) < 0 || check_frames(&run->session, jobs, e) < 0)
+		return -1;
+	return write_phase(run, o, jobs, e);
+}
+
+int install_run(const void *opts, char **args, struct err *e)
+{
+	const struct install_opts *o = opts;
+	auto_site_run struct site_run run = { 0 };
+	int r = install(&run, o, args[0], e);
+
+	if (r < 0 && proc_interrupted)
+		err_set(e, ERR_DEADLINE, "interrupted: run the same command again, it goes on where it stopped");
+	return r;
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "commands.h"
+#include "preflight.h"
+#include "report.h"
+#include "site_run.h"
+
+#include <airgap/log.h>
+#include <airgap/pool.h>
+
+struct plan_opts { struct common_opts common; struct strv skip; };
+
+const size_t plan_opts_size = sizeof(struct plan_opts);
+const struct opt plan_options[] = {
+	COMMON_TRUST_OPTIONS(struct plan_opts),
+	COMMON_SITE_OPTIONS(struct plan_opts),
+	OPT_LIST(struct plan_opts, skip, 0, "skip", "ID", "leave out a preflight check; may be repeated"),
+	OPT_UINT(struct plan_opts, common.jobs, 'j', "jobs", "N", "steps looked at at once"),
+	OPT_FLAG(struct plan_opts, common.json, 0, "json", "print the plan as JSON"),
+	{ 0 }
+};
+
+struct looking { struct site_run *run; struct step_line *lines; };
+
+static int look(void *ctx, unsigned worker, size_t i, struct err *e)
+{
+	struct looking *l = ctx;
+	const struct step *s = &l->run->steps.items[i];
+
+	(void)worker;
+	l->lines[i].id = s->id;
+	return engine_check(&l->run->engine, s, &l->lines[i].state, &l->lines[i].diff, e);
+}
+
+int plan_run(const void *opts, char **args, struct err *e)
+{
+	const struct plan_opts *o = opts;
+	auto_site_run struct site_run run = { 0 };
+	auto_strv struct strv findings = { 0 }, violations = { 0 };
+	unsigned jobs = o->common.jobs ? o->common.jobs : pool_jobs();
+
+	if (site_run_open(&run, args[0], &o->common, e) < 0 || site_run_steps(&run, false, e) < 0 || engine_begin(&run.engine, e) < 0)
+		return -1;
+
+	int r = preflight_run(&run.session, &run.steps, run.secrets, &o->skip, &findings, e);
+
+	if (findings.n > 1)
+		report_findings(&findings);
+	if (r < 0)
+		return -1;
+	r = engine_prove(&run.engine, jobs, &violations, e);
+	report_findings(&violations);
+	if (r < 0)
+		return -1;
+
+	struct step_line *lines = xcalloc(run.steps.n, sizeof(*lines));
+	struct looking l = { &run, lines };
+
+	r = pool_each(jobs, run.steps.n, look, &l, e);
+	if (r == 0)
+		report_steps(lines, run.steps.n, o->common.json);
+	report_lines_release(lines, run.steps.n);
+	return r;
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "engine.h"
+
+#include <airgap/pool.h>
+
+#include <pthread.h>
+
+const char *const step_state_names[] = {
+	[STEP_NEW] = "create", [STEP_CHANGES] = "change", [STEP_DRIFTED] = "drifted", [STEP_SAME] = "unchanged",
+	[STEP_FAILING] = "not ready", NULL
+};
+
+/* What the site does not do: the build did it. */
+static int nothing_check(struct engine *g, const struct step *s, enum step_state *out, struct strv *diff, struct err *e)
+{
+	(void)g;
+	(void)s;
+	(void)diff;
+	(void)e;
+	*out = STEP_SAME;
+	return 0;
+}
+
+static int nothing_run(struct engine *g, const struct step *s, struct journal_record *record, struct err *e)
+{
+	(void)g;
+	(void)s;
+	(void)record;
+	(void)e;
+	return 0;
+}
+
+const struct step_action step_actions[STEP_KINDS] = {
+	[STEP_CARRY] = { nothing_check, nothing_run },
+	[STEP_NAMESPACE] = { step_namespace_check, step_namespace_run },
+	[STEP_SECRET] = { step_secret_check, step_secret_run },
+	[STEP_RELEASE] = { step_release_check, step_release_run },
+	[STEP_APPLY] = { step_apply_check, step_apply_run },
+	[STEP_WAIT] = { step_wait_check, step_wait_run },
+};
+_Static_assert(ARRAY_LEN(step_actions) == STEP_KINDS, "one row per kind");
+
+static size_t index_of(const struct engine *g, const struct step *s)
+{
+	return (size_t)(s - g->steps->items);
+}
+
+const struct step_past *engine_past(const struct engine *g, const struct step *s)
+{
+	return &g->past[index_of(g, s)];
+}
+
+static int check_name(const struct engine *g, const char *option, const char *name, struct err *e)
+{
+	if (name && !steps_find(g->steps, name))
+		return err_set(e, ERR_USAGE, "%s %s: no such step: see the list of `deployer plan`", option, name);
+	return 0;
+}
+
+int engine_begin(struct engine *g, struct err *e)
+{
+	for (size_t i = 0; g->only && i < g->only->n; i++)
+		if (check_name(g, "--only", g->only->items[i], e) < 0)
+			return -1;
+	if (check_name(g, "--from", g->from, e) < 0 || check_name(g, "--retry", g->retry, e) < 0)
+		return -1;
+	digest_hex(bundle_id(g->session->bundle), g->bundle);
+	g->past = xcalloc(g->steps->n, sizeof(*g->past));
+	g->done = xcalloc(g->steps->n, sizeof(*g->done));
+	for (size_t i = 0; i < g->steps->n; i++) {
+		const struct journal_record *r = journal_last(g->journal, g->steps->items[i].id);
+
+		if (!r)
+			continue;
+		g->past[i].done = strcmp(r->result, "done") == 0;
+		g->past[i].started = journal_begun(g->journal, r->step);
+		g->past[i].digest = r->digest;
+		g->past[i].revision = r->revision;
+		g->done[i] = g->past[i].done;
+	}
+	return 0;
+}
+
+void engine_end(struct engine *g)
+{
+	free(g->past);
+	free(g->done);
+	g->past = NULL;
+	g->done = NULL;
+}
+
+bool engine_all_done(const struct engine *g, const struct strv *ids)
+{
+	for (size_t i = 0; i < ids->n; i++) {
+		const struct step *s = steps_find(g->steps, ids->items[i]);
+
+		if (!s || !g->done[index_of(g, s)])
+			return false;
+	}
+	return true;
+}
+
+/* ---- digests and states ---- */
+
+int engine_step_digest(struct engine *g, const struct step *s, struct digest *out, struct err *e)
+{
+	auto_json json_t *resolved = secrets_resolve(g->secrets, s->id, s->doc, true, e);
+	auto_hash struct hash h = { 0 };
+	struct digest print;
+
+	if (!resolved)
+		return -1;
+	print = secrets_fingerprint(g->secrets, resolved);
+	hash_begin(&h);
+	hash_add(&h, print.b, sizeof(print.b));
+	if (s->kind == STEP_RELEASE) {
+		const struct content_chart *c = contents_chart(&g->session->contents, s->release.chart);
+
+		if (c)
+			hash_add(&h, c->archive.b, sizeof(c->archive.b));
+	}
+	*out = hash_end(&h);
+	return 0;
+}
+
+int engine_check(struct engine *g, const struct step *s, enum step_state *out, struct strv *diff, struct err *e)
+{
+	const struct step_past *past = engine_past(g, s);
+	struct digest now;
+	enum step_state state;
+
+	if (step_actions[s->kind].check(g, s, &state, diff, e) < 0 || engine_step_digest(g, s, &now, e) < 0)
+		return err_wrap(e, "%s", s->id);
+
+	bool ours = past->done && digest_eq(&past->digest, &now);
+
+	/* As we left it, and yet not as it should be: somebody else changed it. */
+	if (state == STEP_CHANGES && ours)
+		state = STEP_DRIFTED;
+	if (state == STEP_SAME && !ours && s->kind != STEP_CARRY) {
+		state = STEP_CHANGES;
+		if (diff)
+			strv_push(diff, past->done ? "what the step says has changed" : "as it should be, but not recorded as done");
+	}
+	*out = state;
+	return 0;
+}
+
+/* ---- proofs ---- */
+
+struct proving {
+	struct engine *g;
+	struct strv *out;
+	pthread_mutex_t lock;
+	size_t bad;
+};
+
+static const char *level_of(const struct engine *g, const char *ns)
+{
+	for (size_t i = 0; i < g->steps->n; i++)
+		if (g->steps->items[i].kind == STEP_NAMESPACE && strcmp(g->steps->items[i].ns.name, ns) == 0)
+			return g->steps->items[i].ns.pod_security;
+	return NULL;
+}
+
+static int prove_release(struct engine *g, const struct step *s, struct strv *found, struct err *e)
+{
+	const struct step_release *r = &s->release;
+	auto_helm_objects struct helm_objects objects = { 0 };
+	auto_json json_t *values = NULL;
+
+	if (step_release_values(g, s, true, true, &values, e) < 0 ||
+	    render_release(g->session, r, values, false, &objects, e) < 0)
+		return -1;
+
+	/* What is not proved goes on the list; all else ends it. */
+	if (proof_images(g->session, r->chart, &objects, found, e) < 0 && e->code != ERR_PROOF)
+		return -1;
+	if (proof_profile(g->session->site.profile, level_of(g, r->ns), r->chart, &objects, found, e) < 0 && e->code != ERR_PROOF)
+		return -1;
+	return secrets_check_objects(g->secrets, r->chart, &objects, e);
+}
+
+/* ConfigMaps that are written out, once their references are resolved. */
+static int prove_apply(struct engine *g, const struct step *s, struct err *e)
+{
+	auto_json json_t *resolved = s->apply.objects ? secrets_resolve(g->secrets, s->id, s->apply.objects, true, e) : json_array();
+	auto_free struct helm_object *items = xcalloc(json_array_size(resolved) + 1, sizeof(*items));
+	struct helm_objects objects = { items, json_array_size(resolved) };
+
+	if (!resolved)
+		return -1;
+	for (size_t i = 0; i < objects.n; i++)
+		items[i] = (struct helm_object){ .object = json_array_get(resolved, i), .source = s->source };
+	return secrets_check_objects(g->secrets, s->id, &objects, e);
+}
+
+static int prove_item(void *ctx, unsigned worker, size_t i, struct err *e)
+{
+	struct proving *p = ctx;
+	const struct step *s = &p->g->steps->items[i];
+	auto_strv struct strv found = { 0 };
+
+	(void)worker;
+	if (s->kind == STEP_RELEASE ? prove_release(p->g, s, &found, e) < 0
+				    : s->kind == STEP_APPLY && prove_apply(p->g, s, e) < 0)
+		return err_wrap(e, "%s", s->id);
+	pthread_mutex_lock(&p->lock);
+	p->bad += found.n;
+	for (size_t k = 0; k < found.n; k++)
+		strv_pushf(p->out, "%s: %s", s->id, found.items[k]);
+	pthread_mutex_unlock(&p->lock);
+	return 0;
+}
+
+int engine_prove(struct engine *g, unsigned jobs, struct strv *out, struct err *e)
+{
+	struct proving p = { .g = g, .out = out, .lock = PTHREAD_MUTEX_INITIALIZER };
+
+	if (pool_each(jobs, g->steps->n, prove_item, &p, e) < 0)
+		return -1;
+	strv_sort(out);
+	if (p.bad)
+		return err_set(e, ERR_PROOF, "%zu violation%s of profile %s or of the site registry's names: nothing was installed",
+			       p.bad, p.bad > 1 ? "s" : "", g->session->site.profile);
+	return 0;
+}

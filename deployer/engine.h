@@ -1,0 +1,96 @@
+/*
+ * engine - does the steps: a graph, a table of kinds, a journal; skipped when done and still true.
+ *
+ * A step is skipped only when the journal says done with the same digest and its live check passes. A failed step
+ * stops its dependants only and is diagnosed before anything is undone. `late` values of a Release are a second node
+ * of the graph: the release is upgraded once more when what they need is done.
+ */
+#pragma once
+
+#include "journal.h"
+#include "lease.h"
+#include "proof.h"
+#include "secrets.h"
+
+#include <stdatomic.h>
+
+/* What the journal said of a step when the run began. */
+struct step_past {
+	bool done, started;     /* started = a run on this machine was killed in the middle of it */
+	struct digest digest;
+	uint64_t revision;
+};
+
+struct engine {
+	struct session *session;
+	const struct steps *steps;
+	struct secrets *secrets;
+	struct journal *journal;
+	const struct lease *lease;      /* NULL while nothing is written */
+	const char *from, *retry;       /* --from, --retry */
+	const struct strv *only;        /* --only */
+	bool take_ownership;
+	struct step_past *past;         /* one per step; made by engine_begin, the step's own node brings it up to date */
+	atomic_bool *done;              /* one per step: by an earlier run, or by now */
+	char bundle[DIGEST_HEX];        /* bundle id */
+};
+
+/* Fills past and bundle. -1: --only, --from or --retry names no step. */
+int engine_begin(struct engine *g, struct err *e) MUST_CHECK;
+void engine_end(struct engine *g);
+/* All of these steps (KIND/NAME or a name) are done. */
+bool engine_all_done(const struct engine *g, const struct strv *ids);
+const struct step_past *engine_past(const struct engine *g, const struct step *s);
+
+enum step_state {
+	STEP_NEW,               /* nothing of it is there */
+	STEP_CHANGES,           /* there, but not as it should be because the step or bundle changed */
+	STEP_DRIFTED,           /* there, changed by somebody else */
+	STEP_SAME,
+	STEP_FAILING,           /* as it should be, but not ready */
+};
+
+/* One kind of step: one row of step_actions, one file step_KIND.c. */
+struct step_action {
+	/* Live state, read-only. diff (may be NULL) gets lines for people ("+ …", "- …"), secrets masked. */
+	int (*check)(struct engine *g, const struct step *s, enum step_state *out, struct strv *diff, struct err *e);
+	/* Makes it so, and waits until it is. Idempotent. record's note and revision may be set. */
+	int (*run)(struct engine *g, const struct step *s, struct journal_record *record, struct err *e);
+};
+extern const struct step_action step_actions[STEP_KINDS];
+
+/* The actions, each in its own file. */
+int step_namespace_check(struct engine *, const struct step *, enum step_state *, struct strv *, struct err *);
+int step_namespace_run(struct engine *, const struct step *, struct journal_record *, struct err *);
+int step_secret_check(struct engine *, const struct step *, enum step_state *, struct strv *, struct err *);
+int step_secret_run(struct engine *, const struct step *, struct journal_record *, struct err *);
+int step_release_check(struct engine *, const struct step *, enum step_state *, struct strv *, struct err *);
+int step_release_run(struct engine *, const struct step *, struct journal_record *, struct err *);
+int step_apply_check(struct engine *, const struct step *, enum step_state *, struct strv *, struct err *);
+int step_apply_run(struct engine *, const struct step *, struct journal_record *, struct err *);
+int step_wait_check(struct engine *, const struct step *, enum step_state *, struct strv *, struct err *);
+int step_wait_run(struct engine *, const struct step *, struct journal_record *, struct err *);
+
+/* The values of a release: `base` files of its chart, `values`, and the `late` ones whose needs are done (or all). */
+int step_release_values(struct engine *g, const struct step *s, bool placeholders, bool all_late, json_t **out,
+			struct err *e) MUST_CHECK;
+
+/* ".status.phase=Bound", "{.status.conditions[?(@.type==\"Ready\")].status}=True", ".spec.list[0].a\\.b=1": as kubectl wait has it. */
+bool step_wait_holds(const json_t *object, const char *condition);
+/* What helm keeps of values against what it was given: numbers by value, null as absent. */
+bool step_release_same_values(const json_t *a, const json_t *b);
+
+/* Of the rendered step and of every value its references stand for. */
+int engine_step_digest(struct engine *g, const struct step *s, struct digest *out, struct err *e) MUST_CHECK;
+/* The state of a step: its live check and, where that says same, the journal's word that nothing in it changed. */
+int engine_check(struct engine *g, const struct step *s, enum step_state *out, struct strv *diff, struct err *e) MUST_CHECK;
+extern const char *const step_state_names[];
+
+/* Before anything is installed: every Release rendered, its images, profile and ConfigMaps proved, and the ConfigMaps of
+ * Apply steps. All violations in `out`. */
+int engine_prove(struct engine *g, unsigned jobs, struct strv *out, struct err *e) MUST_CHECK;
+
+/* Why what the step touches is not ready, on stderr; quiet when interrupted. */
+void engine_diagnose(struct engine *g, const struct step *s);
+/* Runs the graph; *out_changed = steps that were run. -1: the first failure; the others and every diagnosis were logged. */
+int engine_run(struct engine *g, unsigned jobs, size_t *out_changed, struct err *e) MUST_CHECK;

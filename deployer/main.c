@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "commands.h"
+
+int main(int argc, char **argv)
+{
+	const struct cmd cmds[] = {
+		{ "install", "BUNDLE", "Verify BUNDLE, push it to the site registry and install it.", install_options,
+		  install_opts_size, 1, 1, install_run, "deployer install bundle.tar.zst --site site.yaml" },
+		{ "plan", "BUNDLE", "Show every step and what it would change; changes nothing.", plan_options, plan_opts_size, 1,
+		  1, plan_run, "deployer plan bundle.tar.zst --site site.yaml" },
+		{ "status", "BUNDLE", "Compare what is installed with what the bundle and the site file say.", status_options,
+		  status_opts_size, 1, 1, status_run, "deployer status bundle.tar.zst" },
+		{ "push", "BUNDLE [REGISTRY]", "Push images, charts and files to a registry.", push_options, push_opts_size, 1, 2,
+		  push_run, "deployer push bundle.tar.zst registry.site:5000/airgap --ca ca.crt" },
+		{ "verify", "BUNDLE", "Check the signatures of BUNDLE and every byte of it.", verify_options, verify_opts_size, 1, 1,
+		  verify_run, "deployer verify bundle.tar.zst --trust trust.d" },
+		{ "inspect", "BUNDLE", "Show what is in BUNDLE, who signed it and whether that is trusted.", inspect_options,
+		  inspect_opts_size, 1, 1, inspect_run, "deployer inspect bundle.tar.zst --json" },
+		{ 0 }
+	};
+
+	return cli_main("deployer", "Installs what `bundler build` wrote, where there is no internet.", cmds, argc, argv);
+}

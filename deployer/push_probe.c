@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "push.h"
+
+#include <airgap/oci.h>
+
+#include <stdio.h>
+
+void push_sparse_advice(struct err *e)
+{
+	char words[300];
+
+	snprintf(words, sizeof(words), "%.299s", e->msg);
+	err_set(e, ERR_REGISTRY, "the registry takes no index with platforms left out (%s): carry all platforms of this image, or "
+		"set validation.manifests.indexes.platforms: none at the registry", words);
+}
+
+int push_check_image(struct session *s, const struct content_image *i, struct err *e)
+{
+	struct ref_site names = site_names(&s->site);
+	auto_ref struct ref r = { 0 }, target = { 0 };
+	auto_registry_manifest struct registry_manifest m = REGISTRY_MANIFEST_INIT;
+
+	if (ref_parse(i->ref, &r, e) < 0 || ref_target(&r, &names, &target, e) < 0)
+		return -1;
+
+	int there = registry_manifest_head(s->registry, target.path, target.tag, &m, e);
+
+	return there == 1 ? digest_eq(&m.digest, &i->target) : there;
+}
+
+/* An index of the children that stay behind, under its digest alone. */
+static int try_sparse(struct session *s, const struct content_image *i, const char *path, struct err *e)
+{
+	struct descriptor *entries = xcalloc(i->n_children, sizeof(*entries));
+	auto_buf struct buf bytes = BUF_INIT(OCI_MANIFEST_MAX);
+	char text[DIGEST_TEXT];
+	size_t n = 0;
+	int r = 0;
+
+	for (size_t k = 0; k < i->n_children && r == 0; k++) {
+		if (i->children[k].carried)
+			continue;
+		entries[n].media_type = (char *)(oci_is_docker(i->media_type) ? DOCKER_MANIFEST : OCI_MANIFEST);
+		entries[n].digest = i->children[k].digest;
+		entries[n].size = 1;
+		r = platform_parse(i->children[k].platform, &entries[n++].platform, e);
+	}
+	if (r == 0)
+		r = oci_make_index(entries, n, &bytes, e);
+	free(entries);
+	if (r < 0)
+		return -1;
+
+	struct digest d = digest_of(bytes.ptr, bytes.len);
+
+	if (registry_manifest_put(s->registry, path, digest_text(&d, text), OCI_INDEX, bytes.ptr, bytes.len, e) == 0)
+		return 0;
+	if (e->code == ERR_REGISTRY)
+		push_sparse_advice(e);
+	return err_wrap(e, "image '%s'", i->ref);
+}
+
+static bool is_sparse(const struct content_image *i)
+{
+	bool all = true;
+
+	for (size_t k = 0; k < i->n_children; k++)
+		all = all && i->children[k].carried;
+	return !all && digest_eq(&i->digest, &i->target);
+}
+
+int push_probe(struct session *s, struct err *e)
+{
+	struct ref_site names = site_names(&s->site);
+	bool tried = false;     /* an upload begun for nothing: not when there is nothing to upload */
+
+	if (registry_ping(s->registry, NULL, e) < 0)
+		return -1;
+	for (size_t i = 0; i < s->contents.n_images; i++) {
+		const struct content_image *image = &s->contents.images[i];
+		auto_ref struct ref r = { 0 }, target = { 0 };
+		bool sparse = is_sparse(image);
+		int there = sparse || !tried ? push_check_image(s, image, e) : 1;
+
+		if (there < 0 || ref_parse(image->ref, &r, e) < 0 || ref_target(&r, &names, &target, e) < 0)
+			return -1;
+		if (there)
+			continue;
+		if (!tried && registry_ping(s->registry, target.path, e) < 0)
+			return -1;
+		tried = true;
+		if (sparse && try_sparse(s, image, target.path, e) < 0)
+			return -1;
+	}
+	return 0;
+}

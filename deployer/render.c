@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "render.h"
+
+/* "v1.36.3" as the cluster says it, else what the site file or the build named. */
+static const char *kube_version(const struct session *s)
+{
+	if (s->cluster_version)
+		return s->cluster_version;
+	return s->site.kube_version ? s->site.kube_version : s->contents.kube_version;
+}
+
+static int image_values(struct session *s, json_t *images, struct err *e)
+{
+	for (size_t i = 0; i < s->contents.n_images; i++) {
+		const struct content_image *image = &s->contents.images[i];
+		auto_free char *target = NULL;
+		char digest[DIGEST_TEXT];
+
+		if (session_image_target(s, image->ref, &target, e) < 0)
+			return -1;
+		json_object_set_new(images, image->ref,
+				    json_pack("{s:s, s:s}", "target", target, "digest", digest_text(&image->target, digest)));
+	}
+	return 0;
+}
+
+static int file_values(struct session *s, json_t *files, struct err *e)
+{
+	struct ref_site names = site_names(&s->site);
+
+	for (size_t i = 0; i < s->contents.n_files; i++) {
+		const struct content_file *f = &s->contents.files[i];
+		auto_ref struct ref target = { 0 };
+		char digest[DIGEST_TEXT];
+
+		if (ref_target_file(f->name, &f->digest, &names, &target, e) < 0)
+			return err_wrap(e, "file '%s'", f->name);
+
+		auto_free char *url = ref_format(&target);
+
+		json_object_set_new(files, f->name,
+				    json_pack("{s:s, s:s}", "url", url, "digest", digest_text(&f->blob, digest)));
+	}
+	return 0;
+}
+
+static json_t *chart_values(const struct session *s)
+{
+	json_t *charts = json_object();
+
+	for (size_t i = 0; i < s->contents.n_charts; i++) {
+		const struct content_chart *c = &s->contents.charts[i];
+		char digest[DIGEST_TEXT];
+
+		json_object_set_new(charts, c->name,
+				    json_pack("{s:s, s:s}", "version", c->version, "digest", digest_text(&c->archive, digest)));
+	}
+	return charts;
+}
+
+/* The reserved key: what the site chart may know of this run (design §3). */
+static json_t *reserved(struct session *s, const json_t *installed, struct err *e)
+{
+	auto_json json_t *images = json_object();
+	auto_json json_t *files = json_object();
+	auto_json json_t *charts = chart_values(s);
+	const char *version = kube_version(s);
+
+	if (image_values(s, images, e) < 0 || file_values(s, files, e) < 0)
+		return NULL;
+	return json_pack("{s:s, s:{}, s:{s:s}, s:O*, s:{s:s, s:s, s:O, s:O, s:O, s:{}, s:{}, s:{}}}",
+			 "side", "site", "facts", "kubernetes", "version", version ? version : "",
+			 "installed", installed,
+			 "bundle", "name", s->contents.name, "version", s->contents.version, "charts", charts,
+			 "images", images, "files", files, "packages", "python", "git");
+}
+
+/* What the site chart is rendered with: the site file, the reserved key, and the registry's user wherever it is known
+ * from. No password: the file has none, only where one is. */
+static json_t *site_values(struct session *s, const json_t *installed, struct err *e)
+{
+	json_t *airgap = reserved(s, installed, e);
+	json_t *values;
+
+	if (!airgap)
+		return NULL;
+	values = json_deep_copy(s->site.doc);
+	json_object_set_new(values, "airgap", airgap);
+	if (s->pull_user && !s->site.registry.username)
+		json_object_set_new(json_object_get(values, "registry"), "username", json_string(s->pull_user));
+	return values;
+}
+
+/* Helm's words about the site file, in terms of the site file. */
+static int explain(struct session *s, struct err *e)
+{
+	const char *fail = strstr(e->msg, "execution error at ("), *text = fail ? strstr(fail, "): ") : NULL;
+	auto_buf struct buf bytes = BUF_INIT(1u << 20);
+	auto_json json_t *schema = NULL;
+	struct err ignored;
+
+	if (text) {
+		auto_free char *words = xstrdup(text + strlen("): "));
+
+		return err_set(e, strstr(words, ": not in the bundle") ? ERR_PREFLIGHT : ERR_MALFORMED, "%s: %s",
+			       s->site.path ? s->site.path : "site", words);
+	}
+	if (session_chart_file(s, s->contents.site, "values.schema.json", &bytes, &ignored) == 1)
+		schema = jdoc_parse(bytes.ptr, bytes.len, bytes.max, "schema", &ignored);
+
+	auto_free char *hint = site_schema_hint(&s->site, schema, e->msg);
+
+	return err_wrap(e, "%s", hint ? hint : s->site.path ? s->site.path : "site chart");
+}
+
+int render_steps(struct session *s, const json_t *installed, struct steps *out, struct err *e)
+{
+	auto_json json_t *values = NULL;
+	auto_helm_objects struct helm_objects objects = { 0 };
+	auto_free char *chart = NULL;
+
+	if (!s->contents.site)
+		return err_set(e, ERR_PREFLIGHT, "bundle '%s': carries no site chart: name one with `site:` in its manifest",
+			       s->contents.name);
+	values = site_values(s, installed, e);
+	if (!values || session_chart(s, s->contents.site, &chart, e) < 0)
+		return -1;
+
+	struct helm_render r = { .chart = chart, .release = "site", .ns = "default", .values = values,
+				 .kube_version = kube_version(s), .api_versions = &s->api_versions };
+
+	if (helm_template(&s->helm, &r, &objects, e) < 0)
+		return explain(s, e);
+	return steps_parse(&objects, out, e);
+}
+
+int render_release(struct session *s, const struct step_release *r, const json_t *values, bool is_upgrade,
+		   struct helm_objects *out, struct err *e)
+{
+	auto_free char *chart = NULL;
+
+	if (session_chart(s, r->chart, &chart, e) < 0)
+		return -1;
+
+	struct helm_render render = { .chart = chart, .release = r->name, .ns = r->ns, .values = values,
+				      .kube_version = kube_version(s), .api_versions = &s->api_versions,
+				      .is_upgrade = is_upgrade };
+
+	return helm_template(&s->helm, &render, out, e);
+}

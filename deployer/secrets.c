@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "secrets.h"
+
+#include "system.h"
+
+#include <airgap/fs.h>
+#include <airgap/log.h>
+
+#include <pthread.h>
+
+#define SECRET_NAME  "airgap-secrets"
+#define FILE_MAX     (1u << 20)
+#define NESTING_MAX  8u
+#define TELLING      8u         /* shorter values say nothing when they stand in a ConfigMap */
+
+struct secrets {
+	struct session *session;
+	const struct steps *steps;
+	pthread_mutex_t lock;           /* of all below */
+	json_t *values;                 /* {"OWNER PATH GENERATOR": text} */
+	char *key;                      /* of the fingerprint, hex */
+	bool changed;
+	struct strv seen;               /* resolved secret values, for the ConfigMap check */
+};
+
+int secrets_open(struct session *s, const struct steps *steps, struct secrets **out, struct err *e)
+{
+	auto_json json_t *kept = NULL;
+	auto_secrets struct secrets *x = xcalloc(1, sizeof(*x));
+	int there = system_load(s, SECRET_NAME, &kept, e);
+
+	pthread_mutex_init(&x->lock, NULL);
+	if (there < 0)
+		return -1;
+	x->session = s;
+	x->steps = steps;
+	x->values = json_is_object(json_object_get(kept, "values")) ? json_incref(json_object_get(kept, "values"))
+								    : json_object();
+	if (jdoc_text(kept, "key", NULL)) {
+		x->key = xstrdup(jdoc_text(kept, "key", NULL));
+	} else {
+		auto_buf struct buf key = BUF_INIT(256);
+
+		if (reference_generate("hex:32", &key, e) < 0)
+			return -1;
+		x->key = buf_take(&key);
+		x->changed = true;
+	}
+	*out = TAKE(x);
+	return 0;
+}
+
+void secrets_close(struct secrets *x)
+{
+	if (!x)
+		return;
+	json_decref(x->values);
+	if (x->key)
+		wipe(x->key, strlen(x->key));
+	free(x->key);
+	for (size_t i = 0; i < x->seen.n; i++)
+		wipe(x->seen.items[i], strlen(x->seen.items[i]));
+	strv_release(&x->seen);
+	pthread_mutex_destroy(&x->lock);
+	free(x);
+}
+
+int secrets_save(struct secrets *x, struct err *e)
+{
+	auto_json json_t *document = NULL;
+	int r = 0;
+
+	pthread_mutex_lock(&x->lock);
+	if (x->changed) {
+		document = json_pack("{s:s, s:O}", "key", x->key, "values", x->values);
+		r = system_save(x->session, SECRET_NAME, "secrets", document, e);
+		x->changed = r < 0;
+	}
+	pthread_mutex_unlock(&x->lock);
+	return r;
+}
+
+/* ---- resolving ---- */
+
+struct resolve {
+	struct secrets *x;
+	const char *owner;
+	bool placeholders;
+	unsigned depth;
+};
+
+static int resolve_one(void *ctx, const struct reference *r, const char *path, struct buf *out, struct err *e);
+
+/* A placeholder of the right shape; its fill characters become digits of a keyed hash: it looks like nothing else. */
+static int placeholder(struct resolve *w, const struct reference *r, const char *path, struct buf *out, struct err *e)
+{
+	auto_free char *subject = xasprintf("%s %s %d %s", w->owner, path, (int)r->kind, r->body);
+	size_t at = out->len;
+	char hex[DIGEST_HEX] = "";
+	struct digest d = digest_keyed(w->x->key, strlen(w->x->key), subject, strlen(subject));
+
+	digest_hex(&d, hex);
+	if (reference_placeholder(NULL, r, path, out, e) < 0)
+		return -1;
+	if (r->kind != REFERENCE_GENERATE)
+		return buf_add(out, hex, 16, e);
+	for (size_t i = 0; at < out->len; at++) {
+		if (out->ptr[at] != '0' && out->ptr[at] != 'A')
+			continue;
+		if (i && i % 64 == 0) {
+			d = digest_of(d.b, sizeof(d.b));
+			digest_hex(&d, hex);
+		}
+		out->ptr[at] = hex[i++ % 64];
+	}
+	return 0;
+}
+
+static int generated(struct resolve *w, const struct reference *r, const char *path, struct buf *out, struct err *e)
+{
+	auto_free char *key = xasprintf("%s %s %s", w->owner, path, r->body);
+	const char *known = jdoc_text(w->x->values, key, NULL);
+
+	if (known)
+		return buf_add(out, known, strlen(known), e);
+	if (w->placeholders)
+		return placeholder(w, r, path, out, e);
+
+	size_t before = out->len;
+
+	if (reference_generate(r->body, out, e) < 0)
+		return -1;
+	json_object_set_new(w->x->values, key, json_string(buf_str(out) + before));
+	w->x->changed = true;
+	return 0;
+}
+
+/* "N/KEY" in the data of the Secret step that makes Secret N. */
+static int from_step(struct resolve *w, const char *body, struct buf *out, struct err *e)
+{
+	const char *slash = strchr(body, '/');
+	auto_free char *name = slash ? xstrndup(body, (size_t)(slash - body)) : NULL;
+
+	if (!slash)
+		return err_set(e, ERR_MALFORMED, "$(secret:%s): write $(secret:NAME/KEY)", body);
+	if (w->depth >= NESTING_MAX)
+		return err_set(e, ERR_LIMIT, "$(secret:%s): leads back to itself", body);
+	for (size_t i = 0; i < w->x->steps->n; i++) {
+		const struct step *s = &w->x->steps->items[i];
+		const char *text = s->kind == STEP_SECRET && strcmp(s->secret.name, name) == 0
+					   ? jdoc_text(s->secret.data, slash + 1, NULL) : NULL;
+		struct resolve inner = { w->x, s->id, w->placeholders, w->depth + 1 };
+		auto_free char *value = NULL;
+
+		if (!text)
+			continue;
+		if (reference_text(text, slash + 1, resolve_one, &inner, &value, e) < 0)
+			return -1;
+
+		int r = buf_add(out, value, strlen(value), e);
+
+		wipe(value, strlen(value));
+		return r;
+	}
+	return err_set(e, ERR_MALFORMED, "$(secret:%s): no Secret step makes this key", body);
+}
+
+static int from_env(const char *name, struct buf *out, struct err *e)
+{
+	const char *value = getenv(name);
+
+	if (!value)
+		return err_set(e, ERR_PREFLIGHT, "$(env:%s): the variable is not set: set it and run again", name);
+	return buf_add(out, value, strlen(value), e);
+}
+
+static int from_file(struct resolve *w, const char *path, struct buf *out, struct err *e)
+{
+	const struct site *site = &w->x->session->site;
+	auto_free char *dir = site->path ? fs_dirname(site->path) : NULL;
+	auto_free char *full = fs_join(dir, path);
+	CLEANUP(buf_wipe) struct buf text = BUF_INIT(FILE_MAX);
+
+	if (fs_load(full, FILE_MAX, &text, e) < 0) {
+		e->code = ERR_PREFLIGHT;
+		return err_wrap(e, "$(file:%s)", path);
+	}
+	return buf_add(out, text.ptr, text.len, e);
+}
+
+/* "NS/NAME/KEY" of a Secret that is in the cluster. */
+static int from_cluster(struct resolve *w, const char *body, struct buf *out, struct err *e)
+{
+	auto_strv struct strv part = { 0 };
+	auto_json json_t *secret = NULL;
+
+	strv_split(&part, body, '/');
+	if (part.n != 3)
+		return err_set(e, ERR_MALFORMED, "$(kube:%s): write $(kube:NAMESPACE/NAME/KEY)", body);
+
+	int there = kubectl_get(&w->x->session->kubectl, "secret", part.items[0], part.items[1], &secret, e);
+	const char *text = there == 1 ? jdoc_text(secret, "data", part.items[2], NULL) : NULL;
+
+	if (there < 0)
+		return -1;
+	if (!text)
+		return err_set(e, ERR_PREFLIGHT, "$(kube:%s): the cluster has no such Secret or key", body);
+
+	size_t n;
+	auto_free uint8_t *bytes = xmalloc(strlen(text) + 1);
+
+	if (!base64_decode(text, strlen(text), bytes, &n))
+		return err_set(e, ERR_CLUSTER, "$(kube:%s): not base64", body);
+
+	int r = buf_add(out, bytes, n, e);
+
+	wipe(bytes, n);
+	return r;
+}
+
+static int dispatch(struct resolve *w, const struct reference *r, const char *path, struct buf *out, struct err *e)
+{
+	switch (r->kind) {
+	case REFERENCE_GENERATE:
+		return generated(w, r, path, out, e);
+	case REFERENCE_SECRET:
+		return from_step(w, r->body, out, e);
+	case REFERENCE_ENV:
+		return from_env(r->body, out, e);
+	case REFERENCE_FILE:
+		return from_file(w, r->body, out, e);
+	case REFERENCE_KUBE:
+		return from_cluster(w, r->body, out, e);
+	}
+	return err_set(e, ERR_BUG, "reference kind %d", (int)r->kind);
+}
+
+/* A CA file belongs into a ConfigMap as often as not. */
+static bool is_public(const struct reference *r, const char *text)
+{
+	return r->kind == REFERENCE_FILE && strstr(text, "-----BEGIN CERTIFICATE-----") && !strstr(text, "PRIVATE KEY-----");
+}
+
+static int resolve_one(void *ctx, const struct reference *r, const char *path, struct buf *out, struct err *e)
+{
+	struct resolve *w = ctx;
+	size_t before = out->len;
+
+	if (dispatch(w, r, path, out, e) < 0) {
+		if (!w->placeholders || e->code != ERR_PREFLIGHT)
+			return -1;
+		out->len = before;
+		if (placeholder(w, r, path, out, e) < 0)
+			return -1;
+	}
+
+	if (!is_public(r, buf_str(out) + before) && out->len - before >= TELLING && !strv_has(&w->x->seen, buf_str(out) + before))
+		strv_push(&w->x->seen, buf_str(out) + before);
+	return 0;
+}
+
+/* References in a ConfigMap that is written out as an object; files are looked at when they are read. */
+static int refuse_config_maps(const json_t *j, struct err *e)
+{
+	const char *key;
+	json_t *child;
+	size_t i;
+
+	if (str_eq(jdoc_text(j, "kind", NULL), "ConfigMap")) {
+		auto_strv struct strv found = { 0 };
+
+		if (reference_collect(j, &found, e) < 0)
+			return -1;
+		for (i = 0; i < found.n; i++)
+			if (!str_starts(found.items[i], "file:"))
+				return err_set(e, ERR_PROOF, "ConfigMap '%s': $(%s) would stand there in the open: use a Secret",
+					       jdoc_text(j, "metadata", "name", NULL) ? jdoc_text(j, "metadata", "name", NULL) : "",
+					       found.items[i]);
+		return 0;
+	}
+	json_object_foreach((json_t *)j, key, child)
+		if (refuse_config_maps(child, e) < 0)
+			return -1;
+	json_array_foreach(j, i, child)
+		if (refuse_config_maps(child, e) < 0)
+			return -1;
+	return 0;
+}
+
+json_t *secrets_resolve(struct secrets *x, const char *owner, const json_t *j, bool placeholders, struct err *e)
+{
+	struct resolve w = { x, owner, placeholders, 0 };
+	auto_json json_t *copy = json_deep_copy(j);
+
+	if (refuse_config_maps(j, e) < 0) {
+		err_wrap(e, "%s", owner);
+		return NULL;
+	}
+	pthread_mutex_lock(&x->lock);
+
+	int r = reference_resolve(copy, resolve_one, &w, e);
+
+	pthread_mutex_unlock(&x->lock);
+	if (r < 0) {
+		err_wrap(e, "%s", owner);
+		return NULL;
+	}
+	return TAKE(copy);
+}
+
+/* ---- can they be had? ---- */
+
+struct checking { struct secrets *x; const char *step; struct strv *out; };
+
+static int check_one(void *ctx, const struct reference *r, const char *path, struct buf *out, struct err *e)
+{
+	struct checking *c = ctx;
+	struct resolve w = { c->x, c->step, true, 0 };
+	CLEANUP(buf_wipe) struct buf value = BUF_INIT(FILE_MAX);
+	int rc = 0;
+
+	(void)out;
+	if (r->kind == REFERENCE_ENV)
+		rc = from_env(r->body, &value, e);
+	else if (r->kind == REFERENCE_FILE)
+		rc = from_file(&w, r->body, &value, e);
+	if (rc < 0 && e->code == ERR_PREFLIGHT) {
+		strv_pushf(c->out, "%s: %s: %s", c->step, path, e->msg);
+		return 0;
+	}
+	return rc;
+}
+
+int secrets_check(struct secrets *x, struct strv *out, struct err *e)
+{
+	for (size_t i = 0; i < x->steps->n; i++) {
+		const struct step *s = &x->steps->items[i];
+		struct checking c = { x, s->id, out };
+		auto_json json_t *copy = json_deep_copy(s->doc);
+
+		if (reference_resolve(copy, check_one, &c, e) < 0)
+			return err_wrap(e, "%s", s->id);
+	}
+	return 0;
+}
+
+struct digest secrets_fingerprint(struct secrets *x, const json_t *resolved)
+{
+	CLEANUP(buf_wipe) struct buf text = BUF_INIT(64u << 20);
+	struct err ignored;
+
+	if (jdoc_dump(resolved, &text, &ignored) < 0)
+		log_debug("fingerprint: %s", ignored.msg);
+	return digest_keyed(x->key, strlen(x->key), buf_str(&text), text.len);
+}
+
+/* ---- what helm made of them ---- */
+
+struct leak { struct secrets *x; const char *value; char *path; };
+
+static int find_leak(void *ctx, const char *path, const char *key, json_t *leaf, struct err *e)
+{
+	struct leak *l = ctx;
+
+	(void)key;
+	(void)e;
+	for (size_t i = 0; i < l->x->seen.n && !l->path; i++)
+		if (strstr(json_string_value(leaf), l->x->seen.items[i]))
+			l->path = xstrdup(path);
+	return 0;
+}
+
+int secrets_check_objects(struct secrets *x, const char *chart, const struct helm_objects *o, struct err *e)
+{
+	for (size_t i = 0; i < o->n; i++) {
+		struct leak l = { .x = x };
+
+		if (!str_eq(jdoc_text(o->items[i].object, "kind", NULL), "ConfigMap"))
+			continue;
+		pthread_mutex_lock(&x->lock);
+
+		int r = jdoc_strings(o->items[i].object, find_leak, &l, e);
+
+		pthread_mutex_unlock(&x->lock);
+		if (r == 0 && l.path)
+			err_set(e, ERR_PROOF, "chart '%s': %s: ConfigMap: %s: holds a secret in the open: use the chart's key for "
+				"an existing Secret", chart, o->items[i].source, l.path);
+		if (r < 0 || l.path) {
+			free(l.path);
+			return -1;
+		}
+	}
+	return 0;
+}

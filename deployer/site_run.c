@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "site_run.h"
+
+#include "system.h"
+
+int site_run_open(struct site_run *r, const char *bundle, const struct common_opts *o, struct err *e)
+{
+	struct session *s = &r->session;
+
+	if (session_bundle(s, bundle, o, e) < 0 || session_site(s, e) < 0 || session_tools(s, e) < 0 ||
+	    session_registry(s, e) < 0)
+		return -1;
+	return session_cluster(s, e);
+}
+
+/* {RELEASE: {chart, version}} as last recorded. */
+static json_t *installed_releases(const struct journal *j)
+{
+	json_t *releases = json_object_get((json_t *)journal_installed(j), "releases");
+
+	return releases ? json_incref(releases) : json_object();
+}
+
+int site_run_steps(struct site_run *r, bool writing, struct err *e)
+{
+	struct session *s = &r->session;
+	auto_json json_t *installed = NULL;
+
+	if (system_read(s, e) < 0 || journal_open(s, bundle_statement(s->bundle)->stream, writing, &r->journal, e) < 0)
+		return -1;
+	installed = installed_releases(r->journal);
+	if (render_steps(s, installed, &r->steps, e) < 0 || secrets_open(s, &r->steps, &r->secrets, e) < 0)
+		return -1;
+	r->engine.session = s;
+	r->engine.steps = &r->steps;
+	r->engine.secrets = r->secrets;
+	r->engine.journal = r->journal;
+	return 0;
+}
+
+void site_run_release(struct site_run *r)
+{
+	engine_end(&r->engine);
+	journal_close(r->journal);
+	secrets_close(r->secrets);
+	steps_release(&r->steps);
+	session_release(&r->session);
+}

@@ -1,0 +1,21 @@
+/*
+ * site_run - the common beginning of plan, install and status: session, steps, secrets, journal, engine.
+ */
+#pragma once
+
+#include "engine.h"
+
+struct site_run {
+	struct session session;
+	struct steps steps;
+	struct secrets *secrets;
+	struct journal *journal;
+	struct engine engine;
+};
+#define auto_site_run CLEANUP(site_run_release)
+
+/* Bundle, site, tools, cluster, registry client. Reads only. */
+int site_run_open(struct site_run *r, const char *bundle, const struct common_opts *o, struct err *e) MUST_CHECK;
+/* Steps from the site chart, secrets and journal from the cluster. Reads only; writing = the journal will be written. */
+int site_run_steps(struct site_run *r, bool writing, struct err *e) MUST_CHECK;
+void site_run_release(struct site_run *r);

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tools.h"
+
+#include <airgap/fs.h>
+#include <airgap/platform.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define PIECE 131072u
+
+static const struct content_file *find_tool(const struct contents *c, const char *name)
+{
+	struct utsname u;
+	struct platform here, want;
+	struct err ignored;
+
+	if (uname(&u) < 0 || platform_set("linux", u.machine, NULL, &here, &ignored) < 0)
+		return NULL;
+	for (size_t i = 0; i < c->n_files; i++) {
+		const struct content_file *f = &c->files[i];
+
+		if (!str_eq(f->role, "tool") || strcmp(f->name, name) != 0)
+			continue;
+		if (!f->platform || (platform_parse(f->platform, &want, &ignored) == 0 && platform_match(&here, &want)))
+			return f;
+	}
+	return NULL;
+}
+
+/* Ours alone, not writable, exactly one name, and the bytes the bundle was signed with. */
+static int check(int fd, const char *path, const struct digest *want, struct err *e)
+{
+	auto_hash struct hash h = { 0 };
+	uint8_t piece[PIECE];
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, "cannot stat '%s'", path);
+	if (!S_ISREG(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 07777) != 0500 || st.st_nlink != 1)
+		return err_set(e, ERR_UNSAFE, "'%s': changed by somebody: remove it and run again", path);
+	hash_begin(&h);
+	for (off_t at = 0; at < st.st_size;) {
+		ssize_t n = pread(fd, piece, sizeof(piece), at);
+
+		if (n < 0)
+			return err_sys(e, "cannot read '%s'", path);
+		if (n == 0)
+			break;
+		hash_add(&h, piece, (size_t)n);
+		at += n;
+	}
+
+	struct digest have = hash_end(&h);
+
+	if (!digest_eq(&have, want))
+		return err_set(e, ERR_DIGEST, "'%s': not the bytes of the bundle: remove it and run again", path);
+	return 0;
+}
+
+static int copy(struct bundle *b, const struct content_file *f, int fd, struct err *e)
+{
+	struct bundle_reader r = { 0 };
+	auto_hash struct hash h = { 0 };
+	const uint8_t *p;
+	ssize_t n = 0;
+
+	if (bundle_reader_open(&r, b, &f->blob, e) < 0)
+		return -1;
+	hash_begin(&h);
+	while ((n = bundle_reader_run(&r, &p, PIECE, e)) > 0) {
+		hash_add(&h, p, (size_t)n);
+		if (fs_write_all(fd, p, (size_t)n, e) < 0) {
+			n = -1;
+			break;
+		}
+	}
+	bundle_reader_close(&r);
+	if (n < 0)
+		return -1;
+
+	struct digest have = hash_end(&h);
+
+	return digest_eq(&have, &f->blob) ? 0 : err_set(e, ERR_DIGEST, "content does not match its hash");
+}
+
+/* Complete under a temporary name, then given its own: a killed run leaves no half tool under it. */
+static int extract(struct bundle *b, const struct content_file *f, const char *path, struct err *e)
+{
+	auto_free char *partial = xasprintf("%s.%ld", path, (long)getpid());
+	auto_fd int fd = -1;
+
+	unlink(partial);
+	fd = fs_open(partial, O_CREAT | O_EXCL | O_WRONLY, 0500, e);
+	if (fd < 0)
+		return -1;
+	if (copy(b, f, fd, e) < 0 || fs_sync(fd, e) < 0 || fs_rename(partial, path, e) < 0) {
+		unlink(partial);
+		return err_wrap(e, "tool '%s'", f->name);
+	}
+	return 0;
+}
+
+/* A folder of ours alone: nobody else can put another file under a name. */
+static int check_folder(const char *folder, struct err *e)
+{
+	struct stat st;
+
+	if (fs_make_dirs(folder, 0700, e) < 0)
+		return -1;
+	if (lstat(folder, &st) < 0)
+		return err_sys(e, "cannot stat '%s'", folder);
+	if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 0022))
+		return err_set(e, ERR_UNSAFE, "'%s': somebody else may write to it: remove it and run again", folder);
+	return 0;
+}
+
+int tools_open(struct bundle *b, const struct contents *c, const char *dir, const char *name, int *out_fd, struct err *e)
+{
+	const struct content_file *f = find_tool(c, name);
+	auto_free char *folder = fs_join(dir, "tools");
+	char hex[DIGEST_HEX];
+	auto_fd int fd = -1;
+
+	if (!f)
+		return 0;
+	if (check_folder(folder, e) < 0)
+		return -1;
+
+	auto_free char *path = xasprintf("%s/%s-%.16s", folder, name, digest_hex(&f->blob, hex));
+	int there = fs_exists(path, e);
+
+	if (there < 0 || (there == 0 && extract(b, f, path, e) < 0))
+		return -1;
+	fd = fs_open(path, O_RDONLY | O_NOFOLLOW, 0, e);
+	if (fd < 0 || check(fd, path, &f->blob, e) < 0)
+		return -1;
+	*out_fd = fd;
+	fd = -1;
+	return 1;
+}
