@@ -75,7 +75,7 @@ is 'with the same bytes' "$(sha256sum <"$T/b.zst")" "$sum"
 # ---- signals that ask
 interrupted() {
 	rm -f "$T/i.zst"
-	timeout --preserve-status -s "$1" 0.7 "$bundler" build "$T/slow.lock" -o "$T/i.zst" --jobs 2 --no-progress \
+	timeout --foreground --preserve-status -s "$1" 0.7 "$bundler" build "$T/slow.lock" -o "$T/i.zst" --jobs 2 --no-progress \
 		>"$T/out" 2>"$T/err"
 }
 # A source that never ends: a server that takes its time.

@@ -72,6 +72,9 @@ lock -o "$T/www.lock" --plain "127.0.0.1:$port" --url "r=$at/r.gz=$T/f/r.gz" \
 	--member s "$T/www/a.tgz" "$T/www/a.tgz" a/inner/n.txt "$T/f/n.txt"
 ok 'an address and a member of an archive behind one' build "$T/www.lock" -o "$T/www.zst"
 ok 'are right' checked "$T/www.zst"
+printf 'xxxx' | dd of="$(cached "$T/www/a.tgz")" bs=1 seek=99 conv=notrunc 2>/dev/null
+ok 'a damaged archive in the cache comes again' build "$T/www.lock" -o "$T/x.zst"
+rm "$T/x.zst"
 kill $server
 ok 'the archive is in the cache: the next build needs the server for the rest only' test -f "$(cached "$T/www/a.tgz")"
 fails 'the rest is missing: 20' 20 build "$T/www.lock" -o "$T/x.zst" --jobs 1

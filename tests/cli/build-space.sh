@@ -19,6 +19,7 @@ ok 'with room enough' build "$T/whole.zst"
 on() {
 	size=$1
 	shift
+	# shellcheck disable=SC2016 # for the inner shell
 	unshare -m sh -c 'size=$1 at=$2; shift 2; mount -t tmpfs -o size="$size" tmpfs "$at" && "$@"' sh "$size" "$T/small" "$@"
 }
 
