@@ -120,14 +120,16 @@ int bundle_writer_finish(struct bundle_writer *w, const struct signer *signer, s
 	const uint8_t *const content[HEAD_PARTS] = { w->in->json, blobs, frames };
 	uint64_t at = w->tail;
 
-	if (check_complete(w, e) < 0 || write_end(w, &at, e) < 0)
+	if (check_complete(w, e) < 0)
 		return -1;
+	if (write_end(w, &at, e) < 0)
+		return err_wrap(e, "'%s'", w->partial);
 	layout_blob_table(&w->layout, blobs);
 	make_frame_table(w, frames);
 	for (int i = 0; i < HEAD_PARTS; i++)
 		s->member[i] = member_of(content[i], (size_t)h->size[i]);
 	if (write_seek_table(w, frames, &at, e) < 0 || write_head(w, content, e) < 0)
-		return -1;
+		return err_wrap(e, "'%s'", w->partial);
 	if (write_record(w, s, signer, e) < 0 || publish(w, at, e) < 0)
 		return -1;
 	*out_id = statement_id(s);

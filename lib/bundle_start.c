@@ -100,7 +100,7 @@ static int probe_sparse(struct bundle_writer *w, struct err *e)
 	struct stat st;
 
 	if (fs_write_at(w->fd, "", 1, far, e) < 0)
-		return -1;
+		return err_wrap(e, "'%s'", w->partial);
 	if (fstat(w->fd, &st) < 0 || ftruncate(w->fd, 0) < 0)
 		return err_sys(e, "'%s'", w->partial);
 	w->ordered = (uint64_t)st.st_blocks * 512 >= far;

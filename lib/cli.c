@@ -544,6 +544,7 @@ static void prepare_process(void)
 		close(fd);
 	setrlimit(RLIMIT_CORE, &no_core);
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);      /* a limit on file sizes is an error like any other */
 	for (size_t i = 0; i < ARRAY_LEN(signals); i++) {
 		struct sigaction now, ours = { .sa_handler = on_signal };       /* no SA_RESTART: waits end */
 

@@ -90,7 +90,7 @@ int err_sys(struct err *e, const char *fmt, ...)
 	int sys = errno;
 	va_list ap;
 
-	e->code = sys == ENOSPC || sys == EDQUOT ? ERR_SPACE : ERR_IO;
+	e->code = sys == ENOSPC || sys == EDQUOT || sys == EFBIG ? ERR_SPACE : ERR_IO;
 	e->sys = sys;
 	va_start(ap, fmt);
 	set_text(e, fmt, ap);

@@ -61,7 +61,7 @@ struct err {
 };
 
 /* All three return -1. err_set replaces what was there. err_sys appends
- * ": " strerror(errno) and picks ERR_SPACE for ENOSPC/EDQUOT, else ERR_IO. */
+ * ": " strerror(errno) and picks ERR_SPACE for ENOSPC, EDQUOT and EFBIG, else ERR_IO. */
 int err_set(struct err *e, enum err_code code, const char *fmt, ...) PRINTF(3, 4);
 int err_sys(struct err *e, const char *fmt, ...) PRINTF(2, 3);
 int err_wrap(struct err *e, const char *fmt, ...) PRINTF(2, 3); /* "outer: " before what is there */

@@ -33,6 +33,11 @@ ok 'with more room it goes on, with the same bytes' on 8M sh -c '
 	"$1" build --no-progress "$2" -o "$3/b.zst" && cmp "$3/b.zst" "$4"' sh "$bundler" "$T/lock" "$T/small" "$T/whole.zst"
 like 'and does not start anew' "$(cat "$T/said")" 'going on: [0-9.]+ MiB'
 
+# limited BLOCKS COMMAND... - no file may be larger than so many blocks of 512 bytes, as on a file system with small files.
+limited() { (ulimit -f "$1"; shift; "$@"); }
+fails 'a limit on the size of files: 30' 30 limited 4000 "$bundler" build --no-progress "$T/lock" -o "$T/limit.zst"
+like 'it names the file' "$(cat "$T/said")" 'limit.zst.*File too large'
+
 if command -v mkfs.vfat >/dev/null && truncate -s 64M "$T/disk" && mkfs.vfat "$T/disk" >/dev/null 2>&1 &&
 	unshare -m mount -o loop "$T/disk" "$T/fat" 2>/dev/null; then
 	# shellcheck disable=SC2016
