@@ -241,7 +241,7 @@ static void tell_rest(const struct run *run, const struct pool_node *state, cons
 	if (proc_interrupted)
 		return;
 	for (size_t i = 0; i < run->n; i++) {
-		if (state[i].state == POOL_SKIPPED)
+		if (state[i].state == POOL_SKIPPED && !run->nodes[i].late)
 			log_warn("%s: not started: a step it needs failed", run->nodes[i].step->id);
 		if (state[i].state != POOL_FAILED || run->nodes[i].why.code == ERR_NONE)
 			continue;

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "render.h"
 
+#include <airgap/schema_hint.h>
+
 /* "v1.36.3" as the cluster says it, else what the site file or the build named. */
 static const char *kube_version(const struct session *s)
 {
@@ -108,7 +110,7 @@ static int explain(struct session *s, struct err *e)
 	if (session_chart_file(s, s->contents.site, "values.schema.json", &bytes, &ignored) == 1)
 		schema = jdoc_parse(bytes.ptr, bytes.len, bytes.max, "schema", &ignored);
 
-	auto_free char *hint = site_schema_hint(&s->site, schema, e->msg);
+	auto_free char *hint = s->site.path ? schema_hint(s->site.path, s->site.doc, s->site.marks, schema, e->msg) : NULL;
 
 	return err_wrap(e, "%s", hint ? hint : s->site.path ? s->site.path : "site chart");
 }

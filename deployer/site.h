@@ -43,6 +43,3 @@ bool site_profile_ok(const char *profile);
 
 struct ref_site site_names(const struct site *s);       /* for ref_target; borrowed */
 const char *site_push_host(const struct site *s);
-/* What the user wrote wrongly where helm's schema check names a key: "file:LINE: 'hots': did you mean 'host'?", from
- * the schema of the site chart (may be NULL). Owned; NULL when the message names no key of the file. */
-char *site_schema_hint(const struct site *s, const json_t *schema, const char *helm_message);

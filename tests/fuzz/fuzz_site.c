@@ -24,8 +24,5 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 		abort();
 	if (!site_profile_ok(s.profile))
 		abort();
-
-	auto_free char *hint = site_schema_hint(&s, doc, "- at '/registry': additional properties 'host' not allowed");
-
-	return hint && !str_starts(hint, "fuzz:") ? (abort(), 0) : 0;
+	return 0;
 }

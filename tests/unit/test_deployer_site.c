@@ -150,36 +150,6 @@ TEST(a_recorded_site_is_read_like_a_file)
 	assert_non_null(strstr(e.msg, "the site recorded at build"));
 }
 
-TEST(helms_words_about_the_schema_get_a_line_and_the_nearest_key)
-{
-	static const char file[] = HEAD "web:\n  replica: 1\n  service: {type: A, nodeport: 1}\nextra: 1\n";
-	static const char schema_text[] =
-		"{\"properties\": {\"web\": {\"properties\": {\"replicas\": {}, \"service\": {\"$ref\": \"#/definitions/s\"}}}, \"extras\": {}},"
-		" \"definitions\": {\"s\": {\"properties\": {\"type\": {}, \"nodePort\": {}}}}}";
-	static const struct { const char *message, *hint; } cases[] = {
-		{ "x: - at '/web': additional properties 'replica' not allowed", "site.yaml:4: unknown key 'replica': did you mean 'replicas'?" },
-		{ "- at '/web/service': additional properties 'nodeport' not allowed", "site.yaml:5: unknown key 'nodeport': did you mean 'nodePort'?" },
-		{ "- at '': additional properties 'extra', 'web' not allowed", "site.yaml:6: unknown key 'extra': did you mean 'extras'?" },
-		{ "- (root): Additional property extra is not allowed", "site.yaml:6: unknown key 'extra': did you mean 'extras'?" },
-		{ "- at '/other': additional properties 'extra' not allowed", "site.yaml:6: unknown key 'extra'" },
-		{ "- at '/web': additional properties 'absent' not allowed", NULL },
-		{ "- at '/web/replicas': got string, want integer", NULL },
-		{ "", NULL },
-	};
-	auto_site struct site s = { 0 };
-	auto_json json_t *schema = jdoc_parse(schema_text, strlen(schema_text), 4096, "schema", &e);
-
-	assert_ok(load(file, &s), e);
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		auto_free char *hint = site_schema_hint(&s, schema, cases[i].message);
-		auto_free char *bare = site_schema_hint(&s, NULL, cases[i].message);
-
-		if (!cases[i].hint != !hint || (hint && !str_ends(hint, cases[i].hint)))
-			fail_msg("%s: %s", cases[i].message, hint ? hint : "(none)");
-		assert_int_equal(!bare, !hint);
-	}
-}
-
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -189,7 +159,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_wrong_file_is_refused_with_its_line, enter_dir, leave_dir),
 		cmocka_unit_test_setup_teardown(a_password_is_a_reference_or_refused, enter_dir, leave_dir),
 		cmocka_unit_test_setup_teardown(a_recorded_site_is_read_like_a_file, enter_dir, leave_dir),
-		cmocka_unit_test_setup_teardown(helms_words_about_the_schema_get_a_line_and_the_nearest_key, enter_dir, leave_dir),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
