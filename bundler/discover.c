@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "discover_render.h"
+#include "site_file.h"
 
 #include <airgap/fs.h>
 #include <airgap/reference.h>
@@ -41,27 +42,6 @@ static void discover_release(struct discover *d)
 
 /* ---- site files */
 
-/* The lock and the bundle keep the site file: it may refer to secrets, never hold one. */
-static int check_open_secret(const json_t *values, struct err *e)
-{
-	const char *password = jdoc_text(values, "registry", "password", NULL);
-
-	if (password && *password && !strstr(password, "$("))
-		return err_set(e, ERR_USAGE, "registry.password: a secret in the open: write $(env:NAME) or $(file:PATH)");
-	return 0;
-}
-
-static int check_site(const json_t *values, struct err *e)
-{
-	const char *kind = jdoc_text(values, "kind", NULL), *api = jdoc_text(values, "apiVersion", NULL);
-
-	if (!json_is_object(values))
-		return err_set(e, ERR_MALFORMED, "is not a map");
-	if (!str_eq(kind, "Site") || !str_eq(api, "airgap/v1"))
-		return err_set(e, ERR_MALFORMED, "is no site file: it begins with apiVersion: airgap/v1 and kind: Site");
-	return check_open_secret(values, e);
-}
-
 static int add_site(struct discover *d, const char *path, const char *shown, struct err *e)
 {
 	auto_buf struct buf text = BUF_INIT(ydoc_user.bytes);
@@ -74,8 +54,8 @@ static int add_site(struct discover *d, const char *path, const char *shown, str
 
 	if (!values)
 		return -1;
-	if (check_site(values, e) < 0)
-		return err_wrap(e, "%s", shown);
+	if (site_file_check(values, marks, shown, e) < 0)
+		return -1;
 
 	const char *version = jdoc_text(values, "kubernetes", "version", NULL);
 
@@ -444,6 +424,18 @@ static void warn_idle_rules(struct run *r)
 	}
 }
 
+/* A chart that a Release renders has its values there. */
+static void warn_idle_values(struct run *r)
+{
+	for (size_t i = 0; i < r->n_charts; i++) {
+		const struct run_chart *c = r->charts[i];
+
+		if (c->released && c->entry && c->entry->values.n)
+			run_warn(r, "chart '%s': its values in the manifest are not used: a Release of the site chart renders it with "
+				 "its own", c->name);
+	}
+}
+
 int discover(struct run *r, const char *site_path, struct err *e)
 {
 	CLEANUP(discover_release) struct discover d = { .run = r };
@@ -457,6 +449,9 @@ int discover(struct run *r, const char *site_path, struct err *e)
 	if (discover_sites(&d, site_path, e) < 0 || take_other_charts(&d, e) < 0 || renders_scan(&d.renders, r, e) < 0)
 		return -1;
 	warn_idle_rules(r);
+	if (r->m->discover.n_rules)
+		r->lock->contents.rules = scan_rules_encode(r->m->discover.rules, r->m->discover.n_rules);
+	warn_idle_values(r);
 	images_finish(&r->images);
 	return 0;
 }

@@ -181,18 +181,28 @@ static int prove_release(struct engine *g, const struct step *s, struct strv *fo
 	return secrets_check_objects(g->secrets, r->chart, &objects, e);
 }
 
-/* ConfigMaps that are written out, once their references are resolved. */
-static int prove_apply(struct engine *g, const struct step *s, struct err *e)
+/* What a step applies is proved as a chart's output is: images, ConfigMaps, and pods against their namespace's level. */
+static int prove_apply(struct engine *g, const struct step *s, struct strv *found, struct err *e)
 {
-	auto_json json_t *resolved = s->apply.objects ? secrets_resolve(g->secrets, s->id, s->apply.objects, true, e) : json_array();
-	auto_free struct helm_object *items = xcalloc(json_array_size(resolved) + 1, sizeof(*items));
-	struct helm_objects objects = { items, json_array_size(resolved) };
+	auto_json json_t *list = NULL;
 
-	if (!resolved)
+	if (step_apply_objects(g, s, true, &list, e) < 0)
 		return -1;
-	for (size_t i = 0; i < objects.n; i++)
-		items[i] = (struct helm_object){ .object = json_array_get(resolved, i), .source = s->source };
-	return secrets_check_objects(g->secrets, s->id, &objects, e);
+	for (size_t i = 0; i < json_array_size(list); i++) {
+		json_t *o = json_array_get(list, i);
+		struct helm_object item = { .object = o, .source = s->apply.file ? s->apply.file : s->source };
+		const struct helm_objects one = { &item, 1 };
+		const char *ns = jdoc_text(o, "metadata", "namespace", NULL);
+
+		if (proof_images(g->session, s->id, &one, found, e) < 0 && e->code != ERR_PROOF)
+			return -1;
+		if (proof_profile(g->session->site.profile, ns ? level_of(g, ns) : NULL, s->id, &one, found, e) < 0 &&
+		    e->code != ERR_PROOF)
+			return -1;
+		if (secrets_check_objects(g->secrets, s->id, &one, e) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int prove_item(void *ctx, unsigned worker, size_t i, struct err *e)
@@ -203,7 +213,7 @@ static int prove_item(void *ctx, unsigned worker, size_t i, struct err *e)
 
 	(void)worker;
 	if (s->kind == STEP_RELEASE ? prove_release(p->g, s, &found, e) < 0
-				    : s->kind == STEP_APPLY && prove_apply(p->g, s, e) < 0)
+				    : s->kind == STEP_APPLY && prove_apply(p->g, s, &found, e) < 0)
 		return err_wrap(e, "%s", s->id);
 	pthread_mutex_lock(&p->lock);
 	p->bad += found.n;
@@ -221,7 +231,7 @@ int engine_prove(struct engine *g, unsigned jobs, struct strv *out, struct err *
 		return -1;
 	strv_sort(out);
 	if (p.bad)
-		return err_set(e, ERR_PROOF, "%zu violation%s of profile %s or of the site registry's names: nothing was installed",
+		return err_set(e, ERR_PROOF, "%zu thing%s not proved for profile %s and the site registry: nothing was changed",
 			       p.bad, p.bad > 1 ? "s" : "", g->session->site.profile);
 	return 0;
 }

@@ -66,6 +66,8 @@ int step_secret_check(struct engine *, const struct step *, enum step_state *, s
 int step_secret_run(struct engine *, const struct step *, struct journal_record *, struct err *);
 int step_release_check(struct engine *, const struct step *, enum step_state *, struct strv *, struct err *);
 int step_release_run(struct engine *, const struct step *, struct journal_record *, struct err *);
+/* What an Apply step applies, references resolved, namespaces filled in. */
+int step_apply_objects(struct engine *, const struct step *, bool placeholders, json_t **out, struct err *);
 int step_apply_check(struct engine *, const struct step *, enum step_state *, struct strv *, struct err *);
 int step_apply_run(struct engine *, const struct step *, struct journal_record *, struct err *);
 int step_wait_check(struct engine *, const struct step *, enum step_state *, struct strv *, struct err *);

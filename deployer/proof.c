@@ -84,7 +84,7 @@ int proof_images(struct session *s, const char *chart, const struct helm_objects
 	size_t bad = 0;
 	const char *first = NULL;
 
-	if (scan_objects(o, chart, NULL, 0, false, &finds, e) < 0)
+	if (scan_objects(o, chart, s->rules.items, s->rules.n, false, &finds, e) < 0)
 		return -1;
 	for (size_t i = 0; i < finds.n; i++) {
 		const struct scan_find *f = &finds.items[i];

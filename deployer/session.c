@@ -28,13 +28,14 @@ int session_bundle(struct session *s, const char *path, const struct common_opts
 		return -1;
 	s->bundle = bundle_open(path, &o, e);
 	if (!s->bundle)
-		return err_wrap(e, "%s", path);
+		return -1;
 	if (!bundle_trusted(s->bundle))
 		log_warn("%s: not signed: taken because of --allow-unsigned", path);
 	if (opts->allow_downgrade)
 		log_warn("%s: an older sequence is allowed by --allow-downgrade", path);
 	bytes = bundle_contents_bytes(s->bundle, &n);
-	if (contents_parse(bytes, n, "bundle.json", &s->contents, e) < 0 || contents_check(&s->contents, e) < 0)
+	if (contents_parse(bytes, n, "bundle.json", &s->contents, e) < 0 || contents_check(&s->contents, e) < 0 ||
+	    scan_rules_decode(s->contents.rules, "bundle.json: rules", &s->rules, e) < 0)
 		return err_wrap(e, "%s", path);
 	return 0;
 }
@@ -83,12 +84,30 @@ static int open_kubectl(struct session *s, const char *config, struct err *e)
 		     : kubectl_open(&s->kubectl, NULL, config, s->site.context, e);
 }
 
+/* kubectl takes a file that is not there for an empty one, and then asks localhost. */
+static int check_kubeconfig(const char *config, struct err *e)
+{
+	auto_strv struct strv files = { 0 };    /* $KUBECONFIG may name several */
+
+	strv_split(&files, config, ':');
+	for (size_t i = 0; i < files.n; i++) {
+		int there = fs_exists(files.items[i], e);
+
+		if (there)
+			return MIN(there, 0);
+	}
+	return err_set(e, ERR_CLUSTER, "kubeconfig '%s': no such file: give --kubeconfig FILE, set KUBECONFIG, or correct "
+		       "kubernetes.kubeconfig in the site file", config);
+}
+
 int session_tools(struct session *s, struct err *e)
 {
 	auto_free char *config = kubeconfig(s);
 
 	if (!config && !getenv("KUBERNETES_SERVICE_HOST"))
 		return err_set(e, ERR_CLUSTER, "cluster: no kubeconfig: give --kubeconfig FILE or set KUBECONFIG");
+	if (config && check_kubeconfig(config, e) < 0)
+		return -1;
 	kubectl_close(&s->kubectl);     /* that session_site may have asked with */
 	if (open_helm(s, config, e) < 0 || open_kubectl(s, config, e) < 0)
 		return -1;
@@ -121,9 +140,36 @@ static int site_from_cluster(struct session *s, struct err *e)
 	return site_from_json(site, "the site file kept in the cluster", &s->site, e);
 }
 
+/* What the site chart takes where the site file says nothing: what is proved must be what is rendered. */
+static int default_profile(struct session *s, struct err *e)
+{
+	auto_buf struct buf text = BUF_INIT(ydoc_user.bytes);
+	auto_json json_t *values = NULL;
+	const char *profile;
+	int there = s->contents.site ? session_chart_file(s, s->contents.site, "values.yaml", &text, e) : 0;
+
+	if (there <= 0)
+		return there;
+	values = ydoc_parse(buf_str(&text), text.len, &ydoc_rendered, "values.yaml", NULL, e);
+	if (!values)
+		return err_wrap(e, "chart '%s'", s->contents.site);
+	profile = jdoc_text(values, "profile", NULL);
+	if (!profile || !*profile)
+		return 0;
+	if (!site_profile_ok(profile))
+		return err_set(e, ERR_MALFORMED, "chart '%s': values.yaml: profile '%s': use nonroot, nonroot-arbitrary-uid or "
+			       "standard", s->contents.site, profile);
+	free(s->site.profile);
+	s->site.profile = xstrdup(profile);
+	return 0;
+}
+
 static int choose_profile(struct session *s, struct err *e)
 {
 	const char *profile = s->opts->profile;
+
+	if (!profile && !jdoc_text(s->site.doc, "profile", NULL))
+		return default_profile(s, e);
 
 	if (!profile)
 		return 0;
@@ -235,6 +281,7 @@ void session_release(struct session *s)
 	helm_close(&s->helm);
 	kubectl_close(&s->kubectl);
 	site_release(&s->site);
+	scan_rules_release(&s->rules);
 	contents_release(&s->contents);
 	if (s->bundle)
 		bundle_close(s->bundle);

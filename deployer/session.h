@@ -19,6 +19,7 @@
 #include <airgap/http.h>
 #include <airgap/kubectl.h>
 #include <airgap/registry.h>
+#include <airgap/scan.h>
 
 /* Options that most commands share; a command's options struct starts with it. */
 struct common_opts {
@@ -42,6 +43,7 @@ struct session {
 	struct policy policy;
 	struct bundle *bundle;
 	struct contents contents;
+	struct scan_rules rules;        /* where images hide, as the bundle says */
 	struct site site;
 	char *state_dir;
 	struct helm helm;

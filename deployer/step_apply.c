@@ -21,7 +21,7 @@ static int load_file(struct engine *g, const char *name, json_t **out, struct er
 	return *out ? 0 : -1;
 }
 
-static int objects_of(struct engine *g, const struct step *s, bool placeholders, json_t **out, struct err *e)
+int step_apply_objects(struct engine *g, const struct step *s, bool placeholders, json_t **out, struct err *e)
 {
 	auto_json json_t *objects = NULL;
 
@@ -38,7 +38,7 @@ int step_apply_check(struct engine *g, const struct step *s, enum step_state *ou
 	auto_json json_t *objects = NULL;
 	enum live_state live;
 
-	if (objects_of(g, s, true, &objects, e) < 0 || live_compare(g->session, objects, &live, diff, e) < 0)
+	if (step_apply_objects(g, s, true, &objects, e) < 0 || live_compare(g->session, objects, &live, diff, e) < 0)
 		return -1;
 	*out = live == LIVE_SAME ? STEP_SAME : live == LIVE_ABSENT ? STEP_NEW : STEP_CHANGES;
 	return 0;
@@ -51,7 +51,7 @@ int step_apply_run(struct engine *g, const struct step *s, struct journal_record
 	enum kubectl_apply_mode mode = g->take_ownership || engine_past(g, s)->done ? KUBECTL_FORCE : KUBECTL_APPLY;
 
 	(void)record;
-	if (objects_of(g, s, false, &objects, e) < 0 || secrets_save(g->secrets, e) < 0)
+	if (step_apply_objects(g, s, false, &objects, e) < 0 || secrets_save(g->secrets, e) < 0)
 		return -1;
 	return kubectl_apply(&g->session->kubectl, objects, mode, NULL, e);
 }

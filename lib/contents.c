@@ -77,6 +77,7 @@ static const struct field contents_fields[] = {
 	F_LIST(struct contents, images, n_images, "images", image_type, 0),
 	F_LIST(struct contents, charts, n_charts, "charts", chart_type, 0),
 	F_LIST(struct contents, files, n_files, "files", file_type, 0),
+	F_JSON(struct contents, rules, "rules", 0),
 	F_JSON(struct contents, not_carried, "notCarried", 0),
 	{ 0 }
 };

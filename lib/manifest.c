@@ -87,18 +87,6 @@ static const struct field file_fields[] = {
 };
 static const struct type file_type = TYPE(struct manifest_file, file_fields);
 
-static const struct field rule_fields[] = {
-	F_STR(struct scan_rule, chart, "chart", 0),
-	F_STR(struct scan_rule, kind, "kind", 0),
-	F_STR(struct scan_rule, path, "path", 0),
-	F_STRV(struct scan_rule, triple, "triple", 0),
-	F_STR(struct scan_rule, enabled_by, "enabledBy", 0),
-	F_STRV(struct scan_rule, tags, "tags", F_ALIAS_SCALAR),
-	F_STR(struct scan_rule, env, "env", 0),
-	{ 0 }
-};
-static const struct type rule_type = TYPE(struct scan_rule, rule_fields);
-
 static const struct field waiver_fields[] = {
 	F_STR(struct manifest_waiver, image, "image", F_REQUIRED),
 	F_STR(struct manifest_waiver, reason, "reason", F_REQUIRED),
@@ -108,7 +96,7 @@ static const struct type waiver_type = TYPE(struct manifest_waiver, waiver_field
 
 static const struct field discover_fields[] = {
 	F_STRV(struct manifest_discover, sites, "sites", F_ALIAS_SCALAR),
-	F_LIST(struct manifest_discover, rules, n_rules, "rules", rule_type, 0),
+	F_LIST(struct manifest_discover, rules, n_rules, "rules", scan_rule_type, 0),
 	F_LIST(struct manifest_discover, waive, n_waive, "waive", waiver_type, 0),
 	{ 0 }
 };

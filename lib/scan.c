@@ -2,6 +2,7 @@
 #include <airgap/scan.h>
 
 #include <airgap/buf.h>
+#include <airgap/decode.h>
 #include <airgap/digest.h>
 #include <airgap/ref.h>
 #include <airgap/yaml.h>
@@ -9,6 +10,55 @@
 #define PATH_MAX_TEXT  4096u
 #define FINDS_MAX      100000u
 #define EMBEDDED_DEPTH 2u       /* YAML in YAML in YAML */
+
+static const struct field rule_fields[] = {
+	F_STR(struct scan_rule, chart, "chart", 0),
+	F_STR(struct scan_rule, kind, "kind", 0),
+	F_STR(struct scan_rule, path, "path", 0),
+	F_STRV(struct scan_rule, triple, "triple", 0),
+	F_STR(struct scan_rule, enabled_by, "enabledBy", 0),
+	F_STRV(struct scan_rule, tags, "tags", F_ALIAS_SCALAR),
+	F_STR(struct scan_rule, env, "env", 0),
+	{ 0 }
+};
+const struct type scan_rule_type = TYPE(struct scan_rule, rule_fields);
+
+struct rules_document { struct scan_rules rules; };
+static const struct field rules_document_fields[] = {
+	F_LIST(struct rules_document, rules.items, rules.n, "rules", scan_rule_type, F_REQUIRED),
+	{ 0 }
+};
+static const struct type rules_document_type = TYPE(struct rules_document, rules_document_fields);
+
+void scan_rules_release(struct scan_rules *r)
+{
+	struct rules_document d = { *r };
+
+	decode_free(&rules_document_type, &d);
+	*r = (struct scan_rules){ 0 };
+}
+
+int scan_rules_decode(const json_t *list, const char *subject, struct scan_rules *out, struct err *e)
+{
+	auto_json json_t *doc = json_pack("{s:O}", "rules", list ? list : json_null());
+	struct rules_document d;
+
+	*out = (struct scan_rules){ 0 };
+	if (!list)
+		return 0;
+	if (decode(&rules_document_type, doc, NULL, subject, &d, e) < 0)
+		return -1;
+	*out = d.rules;
+	return 0;
+}
+
+json_t *scan_rules_encode(const struct scan_rule *rules, size_t n)
+{
+	const struct rules_document d = { { (struct scan_rule *)rules, n } };
+	auto_json json_t *doc = encode(&rules_document_type, &d);
+
+	return json_incref(json_object_get(doc, "rules"));
+}
 
 void scan_release(struct scan_finds *f)
 {

@@ -74,6 +74,7 @@ struct contents {
 	struct content_image *images; size_t n_images;          /* sorted by ref */
 	struct content_chart *charts; size_t n_charts;          /* sorted by name */
 	struct content_file *files; size_t n_files;             /* sorted by name */
+	json_t *rules;          /* discover.rules of the manifest (scan.h): the site proves with them; NULL = none */
 	json_t *not_carried;    /* array of {image, reason}: disabled triples, waived; for people */
 };
 

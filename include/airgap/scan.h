@@ -14,6 +14,7 @@
  */
 #pragma once
 
+#include <airgap/decode.h>
 #include <airgap/helm.h>
 
 struct scan_rule {
@@ -23,6 +24,14 @@ struct scan_rule {
 	struct strv tags;               /* "{version}-{kernel}-{osTag}" */
 	char *env;
 };
+
+extern const struct type scan_rule_type;        /* as a manifest's discover.rules has it */
+struct scan_rules { struct scan_rule *items; size_t n; };
+#define auto_scan_rules CLEANUP(scan_rules_release)
+void scan_rules_release(struct scan_rules *r);
+/* A list of rules as the bundle carries them (contents.h). NULL = none. */
+int scan_rules_decode(const json_t *list, const char *subject, struct scan_rules *out, struct err *e) MUST_CHECK;
+json_t *scan_rules_encode(const struct scan_rule *rules, size_t n) MUST_CHECK;
 
 struct scan_find {
 	char *image;            /* text as found, or joined from a triple */

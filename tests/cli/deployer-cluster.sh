@@ -65,12 +65,13 @@ image: docker.io/demo/app:1.0
 timeout: 60s
 rollback: stop
 reference: plain
+pod: ""
 app: {}
 END
 cat >"$S/site/values.schema.json" <<'END'
 {"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "additionalProperties": false, "properties": {
   "apiVersion": {}, "kind": {}, "profile": {}, "airgap": {}, "global": {}, "registry": {"type": "object"}, "kubernetes": {},
-  "image": {}, "timeout": {}, "rollback": {}, "reference": {}, "app": {"$ref": "#/definitions/app"}},
+  "image": {}, "pod": {}, "timeout": {}, "rollback": {}, "reference": {}, "app": {"$ref": "#/definitions/app"}},
  "definitions": {"app": {"type": "object", "additionalProperties": false,
   "properties": {"uid": {}, "ready": {}, "delay": {}, "text": {}, "token": {}}}}}
 END
@@ -102,7 +103,13 @@ release:
 apiVersion: airgap/v1
 kind: Apply
 metadata: {name: note}
-apply: {namespace: t, objects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: note}, data: {a: b}}]}
+apply:
+  namespace: t
+  objects:
+    - {apiVersion: v1, kind: ConfigMap, metadata: {name: note}, data: {a: b}}
+    {{- with .Values.pod }}
+    - {apiVersion: v1, kind: Pod, metadata: {name: p}, spec: {containers: [{name: c, image: {{ . }}}]}}
+    {{- end }}
 ---
 apiVersion: airgap/v1
 kind: Wait
@@ -178,6 +185,7 @@ config=$T/none.kubeconfig
 fails 'a cluster that is down' 40 deployer install
 config=$T/absent.kubeconfig
 fails 'a kubeconfig that is not there' 40 deployer install
+said 'it is named' "kubeconfig '.*/absent.kubeconfig': no such file"
 config=
 host=10.89.0.1:1 site
 fails 'a registry that is down' 20 deployer install
@@ -208,6 +216,10 @@ said 'it is named with its step' 'references: Secret/made: .*TEST_ABSENT.*not se
 site 'app: {uid: 0}'
 fails 'a profile violation' 45 deployer install
 said 'it is named' 'Release/app: app: app/templates/app.yaml: Deployment: spec.template.spec.securityContext: runAsUser is 0'
+site 'pod: docker.io/library/ubuntu:18.04'
+fails 'a pod that a step applies is proved as a chart is' 45 deployer plan
+said 'its image' 'Apply/note: .*Pod: spec.containers\[\].image: docker.io/library/ubuntu:18.04: does not point to the site registry'
+said 'and its profile' 'Apply/note: .*Pod: spec.containers\[c\]: runAsNonRoot: set it to true'
 site 'app: {token: "$(secret:made/token)"}'
 fails 'a secret that a chart puts into a ConfigMap' 45 deployer install
 said 'its place is named' "chart 'app': app/templates/app.yaml: ConfigMap: data.leak"
