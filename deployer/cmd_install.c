@@ -139,8 +139,8 @@ static void tell(const struct site_run *run, const struct push_report *push, siz
 	if (changed == 0 && push->uploaded == 0)
 		printf("%s %s: nothing changed\n", run->session.contents.name, run->session.contents.version);
 	else
-		printf("%s %s: installed: %zu steps done, %llu blobs uploaded (%s)\n", run->session.contents.name,
-		       run->session.contents.version, changed, (unsigned long long)push->uploaded,
+		printf("%s %s: installed: %zu step%s done, %llu blobs uploaded (%s)\n", run->session.contents.name,
+		       run->session.contents.version, changed, changed == 1 ? "" : "s", (unsigned long long)push->uploaded,
 		       log_size(size, push->bytes));
 }
 

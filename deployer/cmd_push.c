@@ -19,6 +19,11 @@ const struct opt push_options[] = {
 	{ 0 }
 };
 
+static const char *plural(uint64_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 static void print(const struct push_report *r, const char *host, bool json)
 {
 	char size[16];
@@ -30,9 +35,9 @@ static void print(const struct push_report *r, const char *host, bool json)
 		       (unsigned long long)r->files, (unsigned long long)r->images, (unsigned long long)r->mounted,
 		       (unsigned long long)r->present, host, (unsigned long long)r->uploaded);
 	else
-		printf("%s: %llu images, %llu charts, %llu files: %llu blobs uploaded (%s), %llu mounted, %llu already there\n", host,
-		       (unsigned long long)r->images, (unsigned long long)r->charts, (unsigned long long)r->files,
-		       (unsigned long long)r->uploaded, log_size(size, r->bytes), (unsigned long long)r->mounted,
+		printf("%s: %llu image%s, %llu chart%s, %llu file%s: %llu blobs uploaded (%s), %llu mounted, %llu already there\n", host,
+		       (unsigned long long)r->images, plural(r->images), (unsigned long long)r->charts, plural(r->charts),
+		       (unsigned long long)r->files, plural(r->files), (unsigned long long)r->uploaded, log_size(size, r->bytes), (unsigned long long)r->mounted,
 		       (unsigned long long)r->present);
 }
 

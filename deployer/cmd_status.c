@@ -47,8 +47,8 @@ static int verdict(const struct site_run *run, const struct step_line *lines, si
 			printf("%s %s: installed\n", run->session.contents.name, run->session.contents.version);
 		return 0;
 	}
-	return err_set(e, ERR_DRIFT, "%s %s: %zu of %zu steps missing, %zu changed, %zu not ready: `deployer plan` shows what "
-		       "`deployer install` would do", run->session.contents.name, run->session.contents.version, missing, n,
+	return err_set(e, ERR_DRIFT, "%s %s: of %zu steps %zu missing, %zu changed, %zu not ready: `deployer plan` shows what "
+		       "`deployer install` would do", run->session.contents.name, run->session.contents.version, n, missing,
 		       drifted, waiting);
 }
 

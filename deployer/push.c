@@ -34,6 +34,7 @@ struct plan {
 	struct place *places; size_t n_places;
 	struct document *documents; size_t n_documents;
 	struct tag *tags; size_t n_tags;
+	bool *settled;          /* repositories whose tags all name what they should: the registry has checked what hangs on them */
 	size_t *groups; size_t n_groups;        /* first place of each blob; places are sorted by digest */
 	struct push_report *report;
 	_Atomic uint64_t uploaded, mounted, present, bytes;
@@ -52,6 +53,7 @@ static void plan_release(struct plan *p)
 	}
 	free(p->tags);
 	free(p->groups);
+	free(p->settled);
 }
 
 /* ---- gathering ---- */
@@ -346,6 +348,7 @@ static int counted_seek(void *ctx, uint64_t at, struct err *e)
 }
 
 /* One blob: into its first repository from the file, into the others by mount. A reader is open only while it sends. */
+/* 1: it was there. 0: it is now. */
 static int send_place(struct plan *p, const struct place *at, const char *from, uint64_t *told, struct err *e)
 {
 	const char *repository = p->repositories.items[at->repository];
@@ -359,7 +362,7 @@ static int send_place(struct plan *p, const struct place *at, const char *from, 
 		return -1;
 	if (there && (size == at->size || size == UINT64_MAX)) {
 		atomic_fetch_add(&p->present, 1);
-		return 0;
+		return 1;
 	}
 	if (bundle_reader_open(&reader, p->session->bundle, &at->digest, e) < 0)
 		return -1;
@@ -385,13 +388,24 @@ static int send_blob(void *ctx, unsigned worker, size_t group, struct err *e)
 	size_t end = group + 1 < p->n_groups ? p->groups[group + 1] : p->n_places;
 	char text[DIGEST_TEXT];
 	uint64_t told = 0;
+	int there = 0;
 
 	(void)worker;
 	for (size_t i = first; i < end; i++) {
 		const char *from = i > first ? p->repositories.items[p->places[first].repository] : NULL;
 
-		if (send_place(p, &p->places[i], from, &told, e) < 0)
+		/* A registry that has the blob, and took a manifest that names it in this repository: one question was enough. */
+		if (i > first && there && p->settled[p->places[i].repository]) {
+			atomic_fetch_add(&p->present, 1);
+			continue;
+		}
+
+		int r = send_place(p, &p->places[i], from, &told, e);
+
+		if (r < 0)
 			return err_wrap(e, "blob %s", digest_text(&p->places[first].digest, text));
+		if (i == first)
+			there = r;
 	}
 	progress_add(p->places[first].size - MIN(told, p->places[first].size));
 	return 0;
@@ -501,8 +515,13 @@ static int send_all(struct plan *p, unsigned jobs, struct err *e)
 
 	if (pool_each(jobs, p->n_tags, check_tag, p, e) < 0)
 		return -1;
+	p->settled = xcalloc(p->repositories.n, sizeof(*p->settled));
 	for (size_t i = 0; i < p->n_tags; i++)
+		p->settled[p->tags[i].repository] = true;
+	for (size_t i = 0; i < p->n_tags; i++) {
 		all = all && p->tags[i].right;
+		p->settled[p->tags[i].repository] &= p->tags[i].right;
+	}
 
 	/* A tag is put last and read back, so a right tag proves what hangs on it, but a registry may have lost blobs
 	 * since: they are asked for in every case. */

@@ -10,7 +10,6 @@
  */
 #pragma once
 
-#include "site.h"
 
 #include <airgap/bundle_read.h>
 #include <airgap/cli.h>
@@ -20,6 +19,7 @@
 #include <airgap/kubectl.h>
 #include <airgap/registry.h>
 #include <airgap/scan.h>
+#include <airgap/site.h>
 
 /* Options that most commands share; a command's options struct starts with it. */
 struct common_opts {
@@ -29,7 +29,7 @@ struct common_opts {
 };
 /* Rows for them: OPT_… of a struct whose first member is `struct common_opts common`. */
 #define COMMON_TRUST_OPTIONS(type)                                                                            \
-	OPT_STR(type, common.trust, 0, "trust", "DIR", "keys to trust (default: /etc/airgap/trust.d)"),       \
+	OPT_STR(type, common.trust, 't', "trust", "DIR", "keys to trust (default: /etc/airgap/trust.d)"),       \
 	OPT_FLAG(type, common.allow_unsigned, 0, "allow-unsigned", "take an unsigned bundle where no trust folder exists"), \
 	OPT_FLAG(type, common.allow_downgrade, 0, "allow-downgrade", "take an older sequence than installed (logged)")
 #define COMMON_SITE_OPTIONS(type)                                                                             \

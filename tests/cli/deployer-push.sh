@@ -40,7 +40,7 @@ stand_registry r
 r=$(stand_fact r address)
 mark
 ok 'push' deployer push b "$r/site/mirror" --plain-http
-said 'it says what it did' "^$r: 4 images, 1 charts, 1 files: [0-9]+ blobs uploaded .*, [1-9][0-9]* mounted"
+said 'it says what it did' "^$r: 4 images, 1 chart, 1 file: [0-9]+ blobs uploaded .*, [1-9][0-9]* mounted"
 is 'an image arrives with its digest' "$(skopeo inspect --tls-verify=false "docker://$r/site/mirror/demo/app:1.0" | python3 -c 'import json, sys; print(json.load(sys.stdin)["Digest"])')" "$app"
 ok 'an index arrives whole' skopeo copy --quiet --all --src-tls-verify=false "docker://$r/site/mirror/demo/multi:1.0" "oci:$T/back:1"
 ok 'a chart arrives under its version' skopeo inspect --raw --tls-verify=false "docker://$r/site/mirror/charts/some:1.0.0_a"
@@ -50,6 +50,8 @@ ok 'push again' deployer push b "$r/site/mirror" --plain-http --json
 is 'nothing is uploaded' "$(python3 -c 'import json, sys; j = json.load(open(sys.argv[1])); print(j["uploaded"], j["mounted"], j["bytes"])' "$T/said")" '0 0 0'
 is 'nothing is written' "$(requests '(PUT|POST|PATCH|DELETE)' '')" 0
 note "the first push opened $uploads uploads; the second made $(requests HEAD /) HEAD requests"
+is 'one question for each blob and each tag' "$(requests HEAD /)" "$(python3 -c 'import json, sys; j = json.load(open(sys.argv[1])); print(
+	j["blobs"] + j["images"] + j["charts"] + j["files"])' "$T/said")"
 
 # A registry that lost a blob while its tags are still right.
 blob=$(find "$(stand_fact r data)" -path '*/demo/app/_layers/*' -type d -name '[0-9a-f]*' | head -n 1)

@@ -10,7 +10,7 @@ started_at() { sed -n 's/^.*) [^ZX] //p' "/proc/$1/stat" 2>/dev/null | cut -d ' 
 
 # server_running DIR NAME
 server_running() {
-	[ -s "$1/$2.pid" ] && read -r server_pid server_start <"$1/$2.pid" &&
+	[ -s "$1/$2.pid" ] && read -r server_pid server_start <"$1/$2.pid" && [ -n "$server_start" ] &&
 		[ "$(started_at "$server_pid")" = "$server_start" ]
 }
 
