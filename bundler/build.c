@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "build.h"
+#include "blob_name.h"
 #include "fetch.h"
 
 #include <airgap/bundle_write.h>
@@ -13,6 +14,8 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define JOBS 4u
 
@@ -88,16 +91,16 @@ static int try_way(struct build *b, size_t blob, size_t way, struct err *e)
 
 /* Why it failed: wrong content says more than a source that is not there, a later source no more than an earlier,
  * and the cache nothing: it need not have anything. */
-static void keep_reason(struct err *why, const struct err *e, const struct lock_blob *b, size_t way)
+static void keep_reason(struct err *why, const struct err *e, const struct build *all, const struct lock_blob *b, size_t way)
 {
-	auto_free char *name = fetch_way_name(b, way);
+	auto_free char *name = fetch_way_name(b, way), *owner = blob_name(all->lock, &b->digest);
 	char text[DIGEST_TEXT];
 
 	log_debug("blob %s: %s: %s", digest_text(&b->digest, text), name, e->msg);
 	if (way == 0 || why->code == ERR_DIGEST || (why->code != ERR_NONE && e->code != ERR_DIGEST))
 		return;
 	*why = *e;
-	err_wrap(why, "blob %s: %s", text, name);
+	err_wrap(why, "%s: %s", owner, name);
 }
 
 /* Content with another digest is fetched once more: it may be the line. A damaged file of the cache is not. */
@@ -114,7 +117,7 @@ static int try_all_ways(struct build *b, size_t blob, struct err *e)
 				return r < 0 ? -1 : 0;
 			if (e->code == ERR_NONE)
 				break;
-			keep_reason(&why, e, lb, way);
+			keep_reason(&why, e, b, lb, way);
 			if (e->code != ERR_DIGEST)
 				break;
 			if (way == 0 && content_drop(&lb->digest, &ignored) == 0)
@@ -128,14 +131,18 @@ static int try_all_ways(struct build *b, size_t blob, struct err *e)
 static int build_blob(struct build *b, size_t blob, struct err *e)
 {
 	const struct lock_blob *lb = &b->lock->blobs[blob];
-	char text[DIGEST_TEXT], size[16];
+	char size[16];
 
 	if (try_all_ways(b, blob, e) < 0) {
 		bundle_writer_stop(b->writer, e);
 		return -1;
 	}
-	if (lb->size > SMALL_BLOB_MAX)
-		progress_item("%s %s", digest_text(&lb->digest, text), log_size(size, lb->size));
+	if (lb->size <= SMALL_BLOB_MAX)
+		return 0;
+
+	auto_free char *owner = blob_name(b->lock, &lb->digest);
+
+	progress_item("%s: %s", owner, log_size(size, lb->size));
 	return 0;
 }
 
@@ -264,8 +271,31 @@ static int fetch_all(struct build *b, struct err *e)
 	progress_end();
 	if (r == 0)
 		return 0;
-	log_info("'%s.partial' keeps what is done: the same command goes on from there", b->output);
+	/* What the lock says is wrong, or what its source has: no second run ends better. */
+	if (e->code != ERR_DIGEST)
+		log_info("'%s.partial' keeps what is done: the same command goes on from there", b->output);
 	return proc_interrupted ? err_set(e, ERR_DEADLINE, "interrupted") : -1;
+}
+
+/* A run that found no room leaves nothing it has not written in. Under the lock: another run may begin. */
+static void drop_empty(const char *output)
+{
+	auto_free char *partial = xasprintf("%s.partial", output);
+	auto_fd int fd = -1;
+	struct err ignored;
+	struct stat st;
+
+	if (fs_lock(partial, &fd, &ignored) == 0 && fstat(fd, &st) == 0 && st.st_size == 0 && unlink(partial) < 0)
+		log_debug("cannot remove '%s'", partial);
+}
+
+static int open_writer(struct build *b, struct err *e)
+{
+	if (bundle_writer_open(b->output, &b->in, &b->writer, e) == 0)
+		return 0;
+	if (e->code == ERR_SPACE)
+		drop_empty(b->output);
+	return -1;
 }
 
 int build_bundle(const struct lock *l, const char *lock_dir, const struct build_opts *o, struct err *e)
@@ -282,7 +312,7 @@ int build_bundle(const struct lock *l, const char *lock_dir, const struct build_
 	if (open_signer(&b, e) < 0 || fill_input(&b, e) < 0)
 		return -1;
 	b.fetcher = fetcher_new(l, lock_dir, e);
-	if (!b.fetcher || bundle_writer_open(b.output, &b.in, &b.writer, e) < 0)
+	if (!b.fetcher || open_writer(&b, e) < 0)
 		return -1;
 	if (fetch_all(&b, e) < 0)
 		return -1;

@@ -30,6 +30,12 @@ static char *default_output(const char *manifest)
 	return xasprintf("%.*s.lock.yaml", (int)n, manifest);
 }
 
+/* The end of a word: "1 file", "2 files". */
+static const char *s(size_t n)
+{
+	return n == 1 ? "" : "s";
+}
+
 static void report(const struct lock *l, const char *output)
 {
 	const struct contents *c = &l->contents;
@@ -37,8 +43,9 @@ static void report(const struct lock *l, const char *output)
 
 	for (size_t i = 0; i < l->warnings.n; i++)
 		log_warn("%s", l->warnings.items[i]);
-	log_info("%zu images, %zu charts, %zu files: %s in %zu blobs; %zu not carried", c->n_images, c->n_charts, c->n_files,
-		 log_size(size, lock_size(l)), l->n_blobs, json_array_size(c->not_carried));
+	log_info("%zu image%s, %zu chart%s, %zu file%s: %s in %zu blob%s; %zu not carried", c->n_images, s(c->n_images),
+		 c->n_charts, s(c->n_charts), c->n_files, s(c->n_files), log_size(size, lock_size(l)), l->n_blobs,
+		 s(l->n_blobs), json_array_size(c->not_carried));
 	printf("%s\n", output);
 }
 

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "discover_render.h"
-#include "site_file.h"
 
 #include <airgap/fs.h>
 #include <airgap/reference.h>
 #include <airgap/schema_hint.h>
+#include <airgap/site.h>
 #include <airgap/steps.h>
 #include <airgap/tarball.h>
 #include <airgap/yaml.h>
@@ -12,7 +12,7 @@
 #include <glob.h>
 
 /* One destination the bundle is meant for: a site file, or the site chart's defaults. */
-struct site {
+struct destination {
 	char *name;                     /* for messages */
 	json_t *values;                 /* as written; NULL = nothing */
 	struct ydoc_marks *marks;       /* its lines */
@@ -24,7 +24,7 @@ struct discover {
 	struct run *run;
 	const struct run_chart *site_chart;     /* NULL: none, charts are rendered alone */
 	bool named;                     /* one site was named: only what it needs is carried */
-	struct site *sites; size_t n_sites;
+	struct destination *sites; size_t n_sites;
 	struct renders renders;
 };
 
@@ -54,13 +54,13 @@ static int add_site(struct discover *d, const char *path, const char *shown, str
 
 	if (!values)
 		return -1;
-	if (site_file_check(values, marks, shown, e) < 0)
+	if (site_check(values, marks, shown, e) < 0)
 		return -1;
 
 	const char *version = jdoc_text(values, "kubernetes", "version", NULL);
 
 	GROW(d->sites, d->n_sites);
-	d->sites[d->n_sites++] = (struct site){
+	d->sites[d->n_sites++] = (struct destination){
 		.name = xstrdup(shown), .values = TAKE(values), .marks = TAKE(marks),
 		.kube_version = version && *version ? version : d->run->kube_version,
 	};
@@ -96,7 +96,7 @@ static int load_sites(struct discover *d, const char *path, struct err *e)
 			return -1;
 	if (!d->n_sites) {
 		GROW(d->sites, d->n_sites);
-		d->sites[d->n_sites++] = (struct site){ .name = xstrdup("its defaults"), .kube_version = r->kube_version };
+		d->sites[d->n_sites++] = (struct destination){ .name = xstrdup("its defaults"), .kube_version = r->kube_version };
 	}
 	return 0;
 }
@@ -113,7 +113,7 @@ static json_t *names_of(const struct strv *v)
 }
 
 /* The site file, and what it must not say itself. */
-static json_t *site_values(const struct discover *d, const struct site *s)
+static json_t *site_values(const struct discover *d, const struct destination *s)
 {
 	const struct manifest *m = d->run->m;
 	json_t *values = s->values ? json_deep_copy(s->values) : json_object();
@@ -128,7 +128,7 @@ static json_t *site_values(const struct discover *d, const struct site *s)
 }
 
 /* What the site chart's schema has against the site file, said with the file's lines. */
-static int explain(const struct discover *d, const struct site *s, struct err *e)
+static int explain(const struct discover *d, const struct destination *s, struct err *e)
 {
 	const struct buf *archive = &d->site_chart->archive;
 	auto_buf struct buf text = BUF_INIT(CHART_MAX);
@@ -140,7 +140,7 @@ static int explain(const struct discover *d, const struct site *s, struct err *e
 	return hint ? err_set(e, ERR_MALFORMED, "%s", hint) : err_wrap(e, "site '%s'", s->name);
 }
 
-static int render_steps(struct discover *d, struct site *s, struct err *e)
+static int render_steps(struct discover *d, struct destination *s, struct err *e)
 {
 	auto_helm_objects struct helm_objects objects = { 0 };
 	auto_json json_t *values = site_values(d, s);
@@ -230,7 +230,8 @@ static int all_base_values(const struct run_chart *c, const struct step_release 
 }
 
 /* late = false: as the release starts. true: as it is once all it waits for is there. */
-static int add_release(struct discover *d, const struct site *site, const struct step_release *s, bool late, struct err *e)
+static int add_release(struct discover *d, const struct destination *site, const struct step_release *s, bool late,
+		       struct err *e)
 {
 	const struct run_chart *c = run_chart(d->run, s->chart);
 	auto_render struct render x = {
@@ -245,7 +246,7 @@ static int add_release(struct discover *d, const struct site *site, const struct
 	return renders_add_take(&d->renders, &x, e);
 }
 
-static int take_release(struct discover *d, const struct site *site, const struct step *t, struct err *e)
+static int take_release(struct discover *d, const struct destination *site, const struct step *t, struct err *e)
 {
 	const struct step_release *s = &t->release;
 
@@ -299,7 +300,8 @@ static int take_apply(struct discover *d, const struct step *t, struct err *e)
 
 /* ---- all steps of all sites */
 
-static int take_step(struct discover *d, const struct site *site, const struct step *t, enum step_kind kind, struct err *e)
+static int take_step(struct discover *d, const struct destination *site, const struct step *t, enum step_kind kind,
+		     struct err *e)
 {
 	int r = 0;
 

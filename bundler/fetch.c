@@ -5,6 +5,7 @@
 #include <airgap/chart.h>
 #include <airgap/content.h>
 #include <airgap/fs.h>
+#include <airgap/log.h>
 #include <airgap/ref.h>
 #include <airgap/tarball.h>
 
@@ -21,7 +22,7 @@ struct fetcher {
 	const struct lock *lock;
 	char *dir;
 	struct remote *remote;
-	pthread_mutex_t archives;       /* one archive is downloaded at a time, so that none comes twice */
+	pthread_mutex_t archives;       /* one is downloaded at a time, so that none comes twice */
 };
 
 struct fetcher *fetcher_new(const struct lock *l, const char *dir, struct err *e)
@@ -204,12 +205,13 @@ static int fetch_made(const struct fetcher *f, const struct lock_blob *b, uint64
 	return to->write(to->ctx, m->text + at, (size_t)(b->size - at), e);
 }
 
-/* Compares before a parser looks at it, and goes back to the start. */
+/* Compares before a parser looks at it, and goes back to the start. A damaged one leaves the cache. */
 static int check_archive(int fd, const struct lock_source *s, struct err *e)
 {
 	auto_hash struct hash h = { 0 };
 	auto_free uint8_t *piece = xmalloc(PIECE);
 	char want[DIGEST_TEXT], got[DIGEST_TEXT];
+	struct err ignored;
 	ssize_t n;
 
 	hash_begin(&h);
@@ -223,10 +225,12 @@ static int check_archive(int fd, const struct lock_source *s, struct err *e)
 
 	struct digest have = hash_end(&h);
 
-	if (!digest_eq(&have, &s->archive))
-		return err_set(e, ERR_DIGEST, "archive: wanted %s, got %s", digest_text(&s->archive, want),
-			       digest_text(&have, got));
-	return lseek(fd, 0, SEEK_SET) < 0 ? err_sys(e, "cannot read the archive") : 0;
+	if (digest_eq(&have, &s->archive))
+		return lseek(fd, 0, SEEK_SET) < 0 ? err_sys(e, "cannot read the archive") : 0;
+	if (content_drop(&s->archive, &ignored) < 0)
+		log_debug("%s", ignored.msg);
+	return err_set(e, ERR_DIGEST, "archive: wanted %s, got %s", digest_text(&s->archive, want),
+		       digest_text(&have, got));
 }
 
 /* Into the content cache, where the next member of the same archive finds it. */
@@ -242,7 +246,7 @@ static int download_archive(struct fetcher *f, const struct lock_source *s, stru
 	return content_new_keep(&n, NULL, NULL, e);
 }
 
-static int open_archive(struct fetcher *f, const struct lock_source *s, struct err *e)
+static int find_archive(struct fetcher *f, const struct lock_source *s, struct err *e)
 {
 	auto_fd int fd = -1;
 	int there = content_open(&s->archive, UINT64_MAX, &fd, e);
@@ -268,6 +272,16 @@ static int open_archive(struct fetcher *f, const struct lock_source *s, struct e
 
 	fd = -1;
 	return out;
+}
+
+static int open_archive(struct fetcher *f, const struct lock_source *s, struct err *e)
+{
+	pthread_mutex_lock(&f->archives);
+
+	int fd = find_archive(f, s, e);
+
+	pthread_mutex_unlock(&f->archives);
+	return fd;
 }
 
 /* A folder packed again, or an archive with another kubeVersion (member "NAME?kubeVersion=…"). */
@@ -298,12 +312,8 @@ static int fetch_member(struct fetcher *f, const struct lock_blob *b, const stru
 {
 	struct tail tail = { at, to };
 	const struct sink end = { tail_write, &tail };
-
-	pthread_mutex_lock(&f->archives);
-
 	auto_fd int fd = open_archive(f, s, e);
 
-	pthread_mutex_unlock(&f->archives);
 	if (fd < 0 || check_archive(fd, s, e) < 0)
 		return -1;
 	return tarball_member(fd, s->member, b->size, &end, e);

@@ -3,8 +3,11 @@
 
 #include <airgap/cli.h>
 #include <airgap/fs.h>
+#include <airgap/log.h>
 
 #include <pthread.h>
+
+#define RESOLVER_STALL_MS 30000u         /* questions, not downloads of hours */
 
 struct remote {
 	struct http_client *http;
@@ -22,9 +25,17 @@ static char *ca_path(const struct lock_host *h, const char *base)
 	return fs_join(base, str_starts(h->ca, "file:") ? h->ca + strlen("file:") : h->ca);
 }
 
-static struct http_client *open_http(const struct lock_host *hosts, size_t n, const char *base, struct err *e)
+static void tell_slow(const char *host, unsigned seconds)
 {
-	struct http_options o = { .user_agent = "airgap-bundler/" AIRGAP_VERSION, .env_proxies = true };
+	log_info("'%s' has said nothing for %u s: waiting", host, seconds);
+}
+
+static struct http_client *open_http(const struct lock_host *hosts, size_t n, const char *base, bool resolver, struct err *e)
+{
+	struct http_options o = {
+		.user_agent = "airgap-bundler/" AIRGAP_VERSION, .env_proxies = true, .slow = tell_slow,
+		.give_up = resolver, .stall_ms = resolver ? RESOLVER_STALL_MS : 0,
+	};
 	auto_http struct http_client *http = http_new(&o, e);
 
 	for (size_t i = 0; http && i < n; i++) {
@@ -53,16 +64,28 @@ static struct credential_set *open_credentials(const struct lock_host *hosts, si
 	return credential_set_new(list, used, base, false, e);
 }
 
-struct remote *remote_new(const struct lock_host *hosts, size_t n, const char *base, struct err *e)
+static struct remote *open_remote(const struct lock_host *hosts, size_t n, const char *base, bool resolver, struct err *e)
 {
 	auto_remote struct remote *r = xcalloc(1, sizeof(*r));
 
 	pthread_mutex_init(&r->lock, NULL);
-	r->http = open_http(hosts, n, base, e);
+	r->http = open_http(hosts, n, base, resolver, e);
 	if (!r->http)
 		return NULL;
 	r->credentials = open_credentials(hosts, n, base, e);
-	return r->credentials ? TAKE(r) : NULL;
+	if (!r->credentials || (resolver && credential_set_resolve(r->credentials, e) < 0))
+		return NULL;
+	return TAKE(r);
+}
+
+struct remote *remote_new(const struct lock_host *hosts, size_t n, const char *base, struct err *e)
+{
+	return open_remote(hosts, n, base, false, e);
+}
+
+struct remote *remote_new_resolver(const struct lock_host *hosts, size_t n, const char *base, struct err *e)
+{
+	return open_remote(hosts, n, base, true, e);
 }
 
 void remote_free(struct remote *r)

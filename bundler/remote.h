@@ -14,6 +14,9 @@
 struct remote;
 /* Hosts are copied; `file:` and CA files are relative to base (NULL = here). */
 struct remote *remote_new(const struct lock_host *hosts, size_t n, const char *base, struct err *e) MUST_CHECK;
+/* The same for a resolver, which wants many things of a host: secrets are looked up now, and a server that gives no answer
+ * is given up for good (http.h). */
+struct remote *remote_new_resolver(const struct lock_host *hosts, size_t n, const char *base, struct err *e) MUST_CHECK;
 void remote_free(struct remote *r);
 #define auto_remote CLEANUP(cleanup_remote)
 DEFINE_CLEANUP_PTR(cleanup_remote, struct remote, remote_free)

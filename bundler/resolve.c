@@ -75,6 +75,18 @@ void run_warn(struct run *r, const char *fmt, ...)
 		strv_push(&r->lock->warnings, text);
 }
 
+int run_add_blob(struct run *r, const struct digest *d, uint64_t size, const char *type, bool stored, bool manifest,
+		 const struct lock_source *source, struct err *e)
+{
+	const struct lock_blob *have = lock_find(r->lock, d);
+
+	if (have && have->size != size) {
+		r->has_clash = true;
+		r->clash = *d;
+	}
+	return lock_add_blob(r->lock, d, size, type, stored, manifest, source, e);
+}
+
 struct run_chart *run_chart(const struct run *r, const char *name)
 {
 	for (size_t i = 0; i < r->n_charts; i++)
@@ -266,7 +278,7 @@ static int open_run(struct run *r, const char *path, const struct resolve_opts *
 	/* The lock's hosts speak of paths as the lock sees them: the same files. */
 	auto_free char *base = o->base ? xstrdup(o->base) : xstrdup(r->dir);
 
-	r->remote = remote_new(r->lock->hosts, r->lock->n_hosts, base, e);
+	r->remote = remote_new_resolver(r->lock->hosts, r->lock->n_hosts, base, e);
 	if (!r->remote)
 		return -1;
 	return fs_temp_dir(NULL, "airgap-resolve-", &r->work, e);
@@ -292,9 +304,9 @@ static int finish(struct run *r, struct err *e)
 static int resolve_all(struct run *r, const struct resolve_opts *o, struct err *e)
 {
 	/* Files first: an Apply step may carry one whose images have to be found. */
-	if (resolve_files(r, e) < 0 || discover(r, o->site, e) < 0 || resolve_images(r, e) < 0)
-		return -1;
-	return finish(r, e);
+	if (resolve_files(r, e) == 0 && discover(r, o->site, e) == 0 && resolve_images(r, e) == 0)
+		return finish(r, e);
+	return r->has_clash ? resolve_files_blame(r, &r->clash, e) : -1;
 }
 
 int resolve_manifest(const char *path, const struct resolve_opts *o, struct lock *out, struct err *e)

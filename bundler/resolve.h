@@ -8,8 +8,8 @@
  * Order: manifest, site chart, its steps, the charts they name, what those render, the images found in it, files.
  * Same inputs, same answers of the servers, same time: the same lock, also where charts render random names.
  * What was read or made on the way stays in the content cache, so that a build fetches it no second time.
- * Warnings are in the lock (`warnings`) and not logged here; images that cannot be resolved are logged as errors,
- * one line each, before the call fails.
+ * Warnings are in the lock (`warnings`) and not logged here; images that cannot be resolved are logged as errors, one
+ * line each, or one for a host that has the same to say to all of them, before the call fails.
  */
 #pragma once
 

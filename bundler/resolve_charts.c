@@ -60,7 +60,7 @@ static const struct descriptor *chart_layer(const struct oci_manifest *m)
 
 static int add_oci_blob(struct run *r, const struct descriptor *d, const struct lock_source *s, struct err *e)
 {
-	return lock_add_blob(r->lock, &d->digest, d->size, d->media_type, oci_encoding_stored(d->media_type), false, s, e);
+	return run_add_blob(r, &d->digest, d->size, d->media_type, oci_encoding_stored(d->media_type), false, s, e);
 }
 
 /* Manifest, config and layers stay as upstream has them: its digest and signatures go on to hold. */
@@ -88,7 +88,7 @@ static int take_oci(struct run *r, struct registry *reg, const char *repository,
 		return 0;
 	if (keep(&m->bytes, e) < 0)
 		return -1;
-	if (lock_add_blob(r->lock, &m->digest, m->bytes.len, m->type, oci_encoding_stored(m->type), true, &f->source, e) < 0 ||
+	if (run_add_blob(r, &m->digest, m->bytes.len, m->type, oci_encoding_stored(m->type), true, &f->source, e) < 0 ||
 	    add_oci_blob(r, &oci.config, &f->source, e) < 0)
 		return -1;
 	for (size_t i = 0; i < oci.n_layers; i++)
@@ -300,7 +300,7 @@ static int make_oci(struct run *r, const struct found *f, struct digest *out, st
 	if (oci_make_chart_manifest(c->name, c->version, &made, &layer, &manifest, e) < 0 ||
 	    lock_add_made(r->lock, manifest.ptr, manifest.len, OCI_MANIFEST, true, out, e) < 0)
 		return -1;
-	return lock_add_blob(r->lock, &layer.digest, layer.size, HELM_CHART, oci_encoding_stored(HELM_CHART), false,
+	return run_add_blob(r, &layer.digest, layer.size, HELM_CHART, oci_encoding_stored(HELM_CHART), false,
 			     &f->source, e);
 }
 

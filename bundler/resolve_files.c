@@ -140,8 +140,11 @@ static int download(struct run *r, const struct manifest_file *f, struct oci_blo
 	if (remote_authorize(r->remote, f->url, &who, e) < 0)
 		return -1;
 	g.authorization = who.text ? &who : NULL;
-	if (content_new_open(&n, ARCHIVE_MAX, e) < 0 || http_fetch(remote_http(r->remote), &g, &to, e) < 0 ||
-	    content_new_keep(&n, &out->digest, &out->size, e) < 0)
+	if (content_new_open(&n, ARCHIVE_MAX, e) < 0)
+		return -1;
+	if (http_fetch(remote_http(r->remote), &g, &to, e) < 0)
+		return err_wrap(e, "'%s'", name);
+	if (content_new_keep(&n, &out->digest, &out->size, e) < 0)
 		return -1;
 	return compare(f, &out->digest, name, e);
 }
@@ -262,7 +265,7 @@ static int add_file(struct run *r, struct file *f, struct err *e)
 	if (oci_make_artifact_manifest(AIRGAP_FILE, type, title, &f->blob, &manifest, e) < 0 ||
 	    lock_add_made(r->lock, OCI_EMPTY_TEXT, strlen(OCI_EMPTY_TEXT), OCI_EMPTY, false, &empty, e) < 0 ||
 	    lock_add_made(r->lock, manifest.ptr, manifest.len, OCI_MANIFEST, true, &oci, e) < 0 ||
-	    lock_add_blob(r->lock, &f->blob.digest, f->blob.size, type, oci_encoding_stored(title), false, &f->source, e) < 0)
+	    run_add_blob(r, &f->blob.digest, f->blob.size, type, oci_encoding_stored(title), false, &f->source, e) < 0)
 		return -1;
 	GROW(c->files, c->n_files);
 	c->files[c->n_files++] = (struct content_file){
@@ -293,6 +296,24 @@ int resolve_files(struct run *r, struct err *e)
 		if (resolve_file(r, &r->m->files[i], e) < 0)
 			return err_wrap(e, "file '%s'", r->m->files[i].name);
 	return 0;
+}
+
+int resolve_files_blame(struct run *r, const struct digest *d, struct err *e)
+{
+	for (size_t i = 0; i < r->m->n_files; i++) {
+		const struct manifest_file *m = &r->m->files[i];
+		struct oci_blob have;
+		struct digest claimed;
+		struct err why = { 0 };
+
+		if (!m->url || m->member || !wanted_digest(m, &claimed) || !digest_eq(&claimed, d))
+			continue;
+		if (download(r, m, &have, &why) == 0)
+			continue;
+		*e = why;
+		return err_wrap(e, "file '%s'", m->name);
+	}
+	return -1;
 }
 
 int resolve_file_load(struct run *r, const char *name, struct buf *out, struct err *e)

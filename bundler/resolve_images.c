@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "image_report.h"
 #include "image_resolve.h"
 #include "resolve_run.h"
 
@@ -14,8 +15,11 @@ struct work {
 	struct image *want;
 	struct image_result result;
 	struct lock_source source;      /* of its blobs; texts owned */
+	char *host;                     /* asked there; NULL: a layout */
 	int there;                      /* as image_resolve; -1: why */
 	struct err why;
+	bool whole_host;                /* why holds for all of the host's images */
+	char *hint;
 };
 
 struct works {
@@ -29,6 +33,8 @@ static void works_release(struct works *w)
 	for (size_t i = 0; i < w->n; i++) {
 		image_result_release(&w->items[i].result);
 		free(w->items[i].source.location);
+		free(w->items[i].host);
+		free(w->items[i].hint);
 	}
 	free(w->items);
 }
@@ -67,6 +73,25 @@ static int ask_layout(struct run *r, struct work *w, struct err *e)
 	return image_resolve(&from, &w->want->ref, platforms_of(r, w->want), &w->result, e);
 }
 
+/* A digest that is gone while its tag is there was most likely replaced upstream. */
+static char *find_tag(struct registry *reg, const char *repository, const struct ref *r)
+{
+	auto_registry_manifest struct registry_manifest m = REGISTRY_MANIFEST_INIT;
+	char text[DIGEST_TEXT];
+	struct err ignored;
+
+	if (!r->has_digest || !r->tag || registry_manifest_head(reg, repository, r->tag, &m, &ignored) != 1)
+		return NULL;
+	return xasprintf(": its tag '%s' is there and has another digest, %s", r->tag, digest_text(&m.digest, text));
+}
+
+/* What is no answer to this question but the state of the host. */
+static bool is_of_host(struct registry *reg, const struct err *why)
+{
+	return why->code == ERR_NETWORK || why->code == ERR_DEADLINE || why->code == ERR_TLS || why->code == ERR_USAGE ||
+	       why->code == ERR_RATE || (why->code == ERR_AUTH && registry_locked_out(reg));
+}
+
 static int ask_registry(struct run *r, struct work *w, struct err *e)
 {
 	auto_free char *name = ref_name(&w->want->ref), *fetch = run_fetch_name(r, name);
@@ -78,12 +103,17 @@ static int ask_registry(struct run *r, struct work *w, struct err *e)
 	struct registry *reg = remote_registry(r->remote, at.host, e);
 	const struct image_from from = { .registry = reg, .repository = at.path };
 
+	w->host = xstrdup(at.host);
+	w->source = (struct lock_source){ .kind = LOCK_REGISTRY, .location = xstrdup(fetch) };
 	if (!reg)
 		return -1;
-	w->source = (struct lock_source){ .kind = LOCK_REGISTRY, .location = xstrdup(fetch) };
 
 	int there = image_resolve(&from, &w->want->ref, platforms_of(r, w->want), &w->result, e);
 
+	if (there < 0)
+		w->whole_host = is_of_host(reg, e);
+	if (there == 0)
+		w->hint = find_tag(reg, at.path, &w->want->ref);
 	if (there == 1 && strcmp(name, fetch) != 0)
 		w->result.image.source = TAKE(fetch);
 	return there;
@@ -105,36 +135,19 @@ static int ask(void *ctx, unsigned worker, size_t item, struct err *e)
 
 /* ---- what came out */
 
-static char *first_place(const struct image *i)
-{
-	auto_free char *place = images_place(&i->reasons[0]);
-
-	return i->n_reasons > 1 ? xasprintf("%s and %zu more", place, i->n_reasons - 1) : TAKE(place);
-}
-
 /* A string that only might be an image, and that no registry knows: it was none. Docker Hub says "no access" for what
  * does not exist. */
 static bool is_no_image(const struct work *w)
 {
-	if (w->want->certain || w->want->named_host)
+	if (w->want->certain || w->want->named_host || w->whole_host)
 		return false;
 	return w->there == 0 || (w->there < 0 && w->why.code == ERR_AUTH);
-}
-
-static void report(const struct work *w)
-{
-	auto_free char *place = first_place(w->want);
-
-	if (w->there == 0)
-		log_error("image '%s' (%s): is not in '%s'", w->want->text, place, w->source.location);
-	else
-		log_error("image '%s' (%s): %s", w->want->text, place, w->why.msg);
 }
 
 /* It may have been one after all, misspelt or out of reach: that must be seen here, not on site. */
 static void leave_out(struct run *r, struct work *w)
 {
-	auto_free char *place = first_place(w->want);
+	auto_free char *place = image_places(w->want);
 	auto_free char *why = xasprintf("looks like an image in %s, but no registry has it", place);
 
 	w->want->absent = true;
@@ -142,30 +155,34 @@ static void leave_out(struct run *r, struct work *w)
 	run_warn(r, "image '%s': %s: correct it, or waive it under discover.waive", w->want->text, why);
 }
 
-/* Every image that failed is one line; the error itself counts them. */
+static struct image_failure failure_of(const struct work *w)
+{
+	return (struct image_failure){
+		.image = w->want, .host = w->host, .source = w->source.location, .why = w->there < 0 ? &w->why : NULL,
+		.hint = w->hint, .whole_host = w->whole_host,
+	};
+}
+
+/* All are told before the error itself, which counts them. */
 static int report_failures(struct works *all, struct err *e)
 {
-	size_t failed = 0;
-	const struct work *first = NULL;
+	auto_free struct image_failure *failed = xcalloc(all->n + 1, sizeof(*failed));
+	size_t n = 0;
 
 	for (size_t i = 0; i < all->n; i++) {
 		struct work *w = &all->items[i];
 
-		if (w->there == 1)
-			continue;
-		if (is_no_image(w)) {
+		if (w->there != 1 && is_no_image(w))
 			leave_out(all->run, w);
-			continue;
-		}
-		report(w);
-		first = first ? first : w;
-		failed++;
+		else if (w->there != 1)
+			failed[n++] = failure_of(w);
 	}
-	if (!failed)
+	image_report(failed, n);
+	if (!n)
 		return 0;
-	return err_set(e, first->there == 0 ? ERR_NETWORK : first->why.code,
-		       "%zu image%s cannot be resolved: correct the place named, or waive it under discover.waive", failed,
-		       failed == 1 ? "" : "s");
+	return err_set(e, failed[0].why ? failed[0].why->code : ERR_NETWORK,
+		       "%zu image%s cannot be resolved: correct the place named, or waive it under discover.waive", n,
+		       n == 1 ? "" : "s");
 }
 
 static char *copy(const char *s)
@@ -195,7 +212,7 @@ static int add_blob(struct run *r, struct work *w, const struct image_blob *b, s
 
 	if (source.kind == LOCK_MEMBER)
 		source.member = member;
-	return lock_add_blob(r->lock, &b->digest, b->size, b->media_type, oci_encoding_stored(b->media_type), b->manifest,
+	return run_add_blob(r, &b->digest, b->size, b->media_type, oci_encoding_stored(b->media_type), b->manifest,
 			     &source, e);
 }
 
@@ -225,6 +242,8 @@ int resolve_images(struct run *r, struct err *e)
 	int done = pool_each(r->image_jobs, s->n, ask, &all, e);
 
 	progress_end();
+	if (proc_interrupted)
+		return err_set(e, ERR_DEADLINE, "interrupted");
 	if (done < 0 || report_failures(&all, e) < 0)
 		return -1;
 	for (size_t i = 0; i < all.n; i++)

@@ -38,6 +38,8 @@ struct run {
 	struct run_index *indexes; size_t n_indexes;    /* of repositories, each read once */
 	struct run_chart **charts; size_t n_charts;     /* the site chart too; each stays where it is */
 	struct images images;
+	bool has_clash;                 /* two sizes for one digest: a sha256 of the manifest may be wrong */
+	struct digest clash;
 };
 #define auto_run CLEANUP(run_release)
 void run_release(struct run *r);
@@ -47,6 +49,9 @@ char *run_lock_path(const struct run *r, const char *path) MUST_CHECK;  /* as th
 struct helm *run_helm(struct run *r, struct err *e) MUST_CHECK;
 void run_warn(struct run *r, const char *fmt, ...) PRINTF(2, 3);        /* into lock.warnings, once */
 struct run_chart *run_chart(const struct run *r, const char *name);     /* borrowed; NULL = not resolved */
+/* lock_add_blob, which remembers a clash. */
+int run_add_blob(struct run *r, const struct digest *d, uint64_t size, const char *type, bool stored, bool manifest,
+		 const struct lock_source *source, struct err *e) MUST_CHECK;
 /* Where "host/path" is fetched from: an alias or itself. Owned, canonical. */
 char *run_fetch_name(const struct run *r, const char *name) MUST_CHECK;
 
@@ -63,6 +68,8 @@ int resolve_targets(struct run *r, struct err *e) MUST_CHECK;
 
 /* resolve_files.c: all files of the manifest. */
 int resolve_files(struct run *r, struct err *e) MUST_CHECK;
+/* After a clash: reads the files that claim this digest. The error names the one that lies, else stays. */
+int resolve_files_blame(struct run *r, const struct digest *d, struct err *e) MUST_CHECK;
 /* The bytes of a small one (an Apply step's file), appended to out. */
 int resolve_file_load(struct run *r, const char *name, struct buf *out, struct err *e) MUST_CHECK;
 

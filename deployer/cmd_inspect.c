@@ -9,7 +9,7 @@ struct inspect_opts { const char *trust; bool json; };
 
 const size_t inspect_opts_size = sizeof(struct inspect_opts);
 const struct opt inspect_options[] = {
-	OPT_STR(struct inspect_opts, trust, 0, "trust", "DIR", "keys to trust (default: /etc/airgap/trust.d)"),
+	OPT_STR(struct inspect_opts, trust, 't', "trust", "DIR", "keys to trust (default: /etc/airgap/trust.d)"),
 	OPT_FLAG(struct inspect_opts, json, 0, "json", "print JSON"),
 	{ 0 }
 };

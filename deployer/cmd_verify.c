@@ -10,7 +10,7 @@ struct verify_opts { const char *trust; bool allow_unsigned; unsigned jobs; };
 
 const size_t verify_opts_size = sizeof(struct verify_opts);
 const struct opt verify_options[] = {
-	OPT_STR(struct verify_opts, trust, 0, "trust", "DIR", "keys to trust (default: /etc/airgap/trust.d)"),
+	OPT_STR(struct verify_opts, trust, 't', "trust", "DIR", "keys to trust (default: /etc/airgap/trust.d)"),
 	OPT_FLAG(struct verify_opts, allow_unsigned, 0, "allow-unsigned", "take an unsigned bundle where no trust folder exists"),
 	OPT_UINT(struct verify_opts, jobs, 'j', "jobs", "N", "frames checked at once"),
 	{ 0 }

@@ -10,7 +10,6 @@
  */
 #pragma once
 
-
 #include <airgap/bundle_read.h>
 #include <airgap/cli.h>
 #include <airgap/contents.h>

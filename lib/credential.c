@@ -183,9 +183,21 @@ static int rule_resolve(struct credential_set *s, struct rule *r, struct err *e)
 		return -1;
 	r->found.kind = r->token ? CREDENTIAL_BEARER : CREDENTIAL_BASIC;
 	r->found.username = copy_or_null(user.text);
-	r->found.origin = xasprintf("settings of '%s'", r->host);
+	r->found.origin = xasprintf("settings of '%s%s%s'", r->host, *r->path ? "/" : "", r->path);
 	r->resolved = true;
 	return 0;
+}
+
+int credential_set_resolve(struct credential_set *s, struct err *e)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&s->lock);
+	for (size_t i = 0; i < s->n_rules && rc == 0; i++)
+		if (s->rules[i].username || s->rules[i].token)
+			rc = rule_resolve(s, &s->rules[i], e);
+	pthread_mutex_unlock(&s->lock);
+	return rc;
 }
 
 static int from_rule(struct credential_set *s, struct rule *r, struct credential *out, struct err *e)

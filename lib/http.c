@@ -8,6 +8,7 @@
 #include <time.h>
 
 #define HOPS_MAX      5u
+#define SILENT_TRIES  2u
 #define SMALL_BODY    65536u
 #define DEFAULT_AGENT "airgap"
 
@@ -20,6 +21,7 @@ struct host {
 
 struct http_client {
 	struct wire_pool pool;
+	struct http_troubles troubles;
 	struct http_options o;          /* defaults filled in; hosts and user_agent are ours below */
 	char *user_agent;
 	pthread_mutex_t lock;           /* of hosts */
@@ -63,6 +65,7 @@ struct http_client *http_new(const struct http_options *o, struct err *e)
 	c->user_agent = xstrdup(o->user_agent ? o->user_agent : DEFAULT_AGENT);
 	fill_defaults(&c->o);
 	pthread_mutex_init(&c->lock, NULL);
+	troubles_init(&c->troubles);
 	if (wire_pool_init(&c->pool, e) < 0)
 		return NULL;
 	for (size_t i = 0; i < o->n_hosts; i++)
@@ -76,6 +79,7 @@ void http_free(struct http_client *c)
 	if (!c)
 		return;
 	wire_pool_release(&c->pool);
+	troubles_release(&c->troubles);
 	for (size_t i = 0; i < c->n_hosts; i++)
 		host_free(c->hosts[i]);
 	free(c->hosts);
@@ -172,6 +176,7 @@ void http_response_release(struct http_response *r)
 	r->redirects = 0;
 	r->body_size = 0;
 	r->broken = false;
+	r->silent = false;
 }
 
 static const char *value_of(const char *field, const char *name)
@@ -299,6 +304,15 @@ uint64_t http_deadline(const struct http_client *c)
 	return c->o.deadline_ms ? wire_now() + c->o.deadline_ms : 0;
 }
 
+static void on_slow(void *ctx, const struct url *u)
+{
+	struct http_client *c = ctx;
+	auto_free char *host = url_host(u);
+
+	if (troubles_tell(&c->troubles, u))
+		c->o.slow(host, WIRE_SLOW_MS / 1000);
+}
+
 static int one_hop(struct hop *h, const struct wire_hooks *hooks, uint64_t deadline_at, struct http_response *r,
 		   struct err *e)
 {
@@ -323,10 +337,14 @@ static int one_hop(struct hop *h, const struct wire_hooks *hooks, uint64_t deadl
 		.stall_ms = o->stall_ms,
 		.answer_ms = q->answer_ms,
 		.deadline_at = deadline_at,
+		.slow = o->slow ? on_slow : NULL,
+		.slow_ctx = h->c,
 	};
 
 	http_response_release(r);
 	r->url = url_copy(&h->url);
+	if (o->give_up && troubles_check(&h->c->troubles, &h->url, e) < 0)
+		return -1;
 	return wire_exchange(&h->c->pool, &w, hooks, r, e);
 }
 
@@ -344,6 +362,14 @@ static void say(const struct hop *h, int rc, const struct http_response *r)
 		log_debug("%s %s: %d", h->method, shown, r->status);
 }
 
+static int refuse_plain(const struct url *u, struct err *e)
+{
+	auto_free char *host = url_host(u);
+
+	return err_set(e, ERR_USAGE, "plain http to '%s' is not allowed: use https, or write hosts: {\"%s\": {plainHTTP: true}} "
+		       "(on the command line --plain-http)", host, host);
+}
+
 int http_exchange(struct http_client *c, const struct http_request *q, const struct wire_hooks *hooks,
 		  uint64_t deadline_at, struct http_response *r, struct err *e)
 {
@@ -358,8 +384,7 @@ int http_exchange(struct http_client *c, const struct http_request *q, const str
 		const struct host *known = host_find(c, &h.url);
 
 		if (!known || !known->plain_http)
-			return err_set(e, ERR_USAGE, "plain http to '%s' is not allowed by the settings of that host",
-				       h.url.host);
+			return refuse_plain(&h.url, e);
 	}
 	for (;;) {
 		int rc = one_hop(&h, hooks, deadline_at, r, e);
@@ -426,12 +451,18 @@ static bool sleep_ms(uint64_t ms)
 bool http_again_until(struct http_client *c, struct http_tries *t, int rc, const struct http_response *r,
 		      uint64_t deadline_at, struct err *e)
 {
+	unsigned most = c->o.give_up && r->silent ? MIN(c->o.tries, SILENT_TRIES) : c->o.tries;
 	uint64_t wait;
 
 	if (rc < 0 ? !r->broken : !is_passing(r->status))
 		return false;
-	if (proc_interrupted || ++t->n >= c->o.tries)
+	if (proc_interrupted)
 		return false;
+	if (++t->n >= most) {
+		if (rc < 0 && !r->status && c->o.give_up)
+			troubles_add(&c->troubles, &r->url, e);
+		return false;
+	}
 	wait = pause_ms(c, t->n - 1, rc, r);
 	if (deadline_at && wire_now() + wait >= deadline_at)
 		return false;

@@ -146,9 +146,9 @@ enum outcome { DONE, AGAIN, LATER, FAILED };    /* AGAIN at once, LATER if tries
 
 static int stop(struct download *d, struct err *e)
 {
-	auto_free char *shown = url_shown(&d->url);
+	auto_free char *away = url_same_origin(&d->url, &d->r.url) ? NULL : url_shown(&d->r.url);
 
-	http_status_error(&d->r, shown, e);
+	http_status_error(&d->r, away, e);
 	return FAILED;
 }
 

@@ -103,8 +103,11 @@ int http_status_error(const struct http_response *r, const char *subject, struct
 			what = meanings[i].what;
 		}
 	find_words(r, &words);
+	if (r->status == 404 && strcasestr(buf_str(&words), "not found"))
+		buf_clear(&words);      /* no news */
 	if (what)
-		return err_set(e, code, "%s: %s%s%s", subject, what, words.len ? ": " : "", buf_str(&words));
-	return err_set(e, code, "%s: the server answered %d%s%s", subject, r->status, words.len ? ": " : "",
-		       buf_str(&words));
+		err_set(e, code, "%s%s%s", what, words.len ? ": " : "", buf_str(&words));
+	else
+		err_set(e, code, "the server answered %d%s%s", r->status, words.len ? ": " : "", buf_str(&words));
+	return subject ? err_wrap(e, "%s", subject) : -1;
 }

@@ -30,6 +30,7 @@ struct exchange {
 	bool failed;            /* e is set by us, whatever curl says */
 	bool enough;            /* ended by us, and the answer is good */
 	bool head_done;
+	bool slow_said;
 	uint64_t head_bytes;
 	uint64_t sent;          /* of the body */
 	uint64_t window_start, window_bytes;    /* see stalled() */
@@ -321,25 +322,43 @@ static bool stalled(struct exchange *x, uint64_t now, uint64_t moved)
 	return now > x->window_start && now - x->window_start > window;
 }
 
+static void tell_slow(struct exchange *x, uint64_t now)
+{
+	if (!x->q->slow || x->slow_said || now < x->window_start + WIRE_SLOW_MS)
+		return;
+	x->slow_said = true;
+	x->q->slow(x->q->slow_ctx, x->q->url);
+}
+
+static int give_up(struct exchange *x, const char *why)
+{
+	auto_free char *host = url_host(x->q->url);
+
+	err_set(x->e, ERR_DEADLINE, "'%s'%s", host, why);
+	fail(x);
+	return 1;
+}
+
 /* Comes with every piece, and once a second when nothing moves. */
 static int on_progress(void *ctx, curl_off_t total_in, curl_off_t in, curl_off_t total_out, curl_off_t out)
 {
 	struct exchange *x = ctx;
-	const char *host = x->q->url->host;
 	uint64_t now = wire_now();
 
 	if (proc_interrupted) {
 		err_set(x->e, ERR_DEADLINE, "interrupted");
-	} else if (x->q->deadline_at && now > x->q->deadline_at) {
-		err_set(x->e, ERR_DEADLINE, "'%s': the time for this is up", host);
-	} else if (stalled(x, now, (uint64_t)in + (uint64_t)out + x->head_bytes)) {
-		x->r->broken = true;
-		err_set(x->e, ERR_DEADLINE, "'%s' is silent for too long", host);
-	} else {
-		return 0;
+		fail(x);
+		return 1;
 	}
-	fail(x);
-	return 1;
+	if (x->q->deadline_at && now > x->q->deadline_at)
+		return give_up(x, ": the time for this is up");
+	if (stalled(x, now, (uint64_t)in + (uint64_t)out + x->head_bytes)) {
+		x->r->broken = true;
+		x->r->silent = !x->head_bytes;
+		return give_up(x, " is silent for too long");
+	}
+	tell_slow(x, now);
+	return 0;
 }
 
 /* ---- setting up ---- */
@@ -463,6 +482,16 @@ static const struct { CURLcode curl; enum err_code code; bool broken; const char
 	{ CURLE_SSL_ISSUER_ERROR, ERR_TLS, false, "its certificate is not trusted" },
 };
 
+/* What to do about it, where there is something. */
+static const char *hint(const struct exchange *x, CURLcode rc)
+{
+	if (rc == CURLE_SSL_CONNECT_ERROR && strstr(x->curl_text, "wrong version number"))
+		return ": it seems to speak plain http: write plainHTTP: true for that host, or --plain-http";
+	if (rc == CURLE_PEER_FAILED_VERIFICATION && strstr(x->curl_text, "certificate problem"))
+		return ": give the certificate of its authority as ca for that host, or with --ca";
+	return "";
+}
+
 static int judge(struct exchange *x, CURLcode rc)
 {
 	auto_free char *host = url_host(x->q->url);
@@ -480,9 +509,9 @@ static int judge(struct exchange *x, CURLcode rc)
 		return err_set(x->e, ERR_PROTOCOL, "'%s' broke the protocol (%s)", host, x->curl_text);
 	for (size_t i = 0; i < ARRAY_LEN(verdicts); i++)
 		if (verdicts[i].curl == rc) {
-			x->r->broken = verdicts[i].broken;
-			return err_set(x->e, verdicts[i].code, "'%s': %s (%s)", host, verdicts[i].what,
-				       *x->curl_text ? x->curl_text : curl_easy_strerror(rc));
+			x->r->broken = verdicts[i].broken && !*hint(x, rc);
+			return err_set(x->e, verdicts[i].code, "'%s': %s (%s)%s", host, verdicts[i].what,
+				       *x->curl_text ? x->curl_text : curl_easy_strerror(rc), hint(x, rc));
 		}
 	return err_set(x->e, ERR_PROTOCOL, "'%s' broke the protocol (%s)", host,
 		       *x->curl_text ? x->curl_text : curl_easy_strerror(rc));

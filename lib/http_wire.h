@@ -31,6 +31,8 @@ struct wire_hooks {
 	void *ctx;
 };
 
+#define WIRE_SLOW_MS 10000u     /* silence after which `slow` is called, once an exchange */
+
 struct wire_request {
 	const char *method;
 	const struct url *url;
@@ -46,7 +48,23 @@ struct wire_request {
 	bool env_proxies;
 	uint64_t connect_ms, stall_ms, answer_ms;
 	uint64_t deadline_at;                   /* on the clock of wire_now; 0 = none */
+	void (*slow)(void *ctx, const struct url *u);   /* may be NULL */
+	void *slow_ctx;
 };
+
+/* Servers in trouble, by host; any thread (http_trouble.c). */
+struct http_troubles {
+	pthread_mutex_t lock;
+	struct http_trouble *items;
+	size_t n;
+};
+
+void troubles_init(struct http_troubles *t);
+void troubles_release(struct http_troubles *t);
+/* -1: the server is given up; e says why it was. */
+int troubles_check(struct http_troubles *t, const struct url *u, struct err *e) MUST_CHECK;
+void troubles_add(struct http_troubles *t, const struct url *u, const struct err *why);
+bool troubles_tell(struct http_troubles *t, const struct url *u);      /* true the first time for a host */
 
 uint64_t wire_now(void);        /* milliseconds, monotonic */
 

@@ -66,21 +66,23 @@ json_t *jdoc_parse(const void *p, size_t n, size_t max, const char *subject, str
 	return j;
 }
 
-static int add_to_buf(const char *p, size_t n, void *buf)
-{
-	struct { struct buf *out; struct err *e; } *to = buf;
+struct dump { struct buf *out; bool full; struct err *e; };
 
-	return buf_add(to->out, p, n, to->e);
+static int add_to_buf(const char *p, size_t n, void *ctx)
+{
+	struct dump *to = ctx;
+
+	to->full = buf_add(to->out, p, n, to->e) < 0;
+	return to->full ? -1 : 0;
 }
 
 static int dump(const json_t *j, size_t flags, struct buf *out, struct err *e)
 {
-	struct { struct buf *out; struct err *e; } to = { out, e };
+	struct dump to = { .out = out, .e = e };
 
-	err_clear(e);
 	if (json_dump_callback(j, add_to_buf, &to, flags | JSON_SORT_KEYS | JSON_ENCODE_ANY) == 0)
 		return 0;
-	return e->code ? -1 : err_set(e, ERR_MALFORMED, "a value cannot be written as JSON");
+	return to.full ? -1 : err_set(e, ERR_MALFORMED, "a value cannot be written as JSON");
 }
 
 int jdoc_dump(const json_t *j, struct buf *out, struct err *e)

@@ -6,6 +6,8 @@
 #include <airgap/semver.h>
 #include <airgap/url.h>
 
+#include <ctype.h>
+
 #define NAME_LENGTH 128u        /* of names and versions, as in contents */
 #define AUDIENCE_MAX 16u
 
@@ -90,6 +92,17 @@ static int check_platforms(const struct strv *v, struct err *e)
 
 /* ---- the head */
 
+/* The bundle's name stands in file names, messages and Kubernetes labels. */
+static int check_bundle_name(const char *s, struct err *e)
+{
+	if (check_text(s, e) < 0)
+		return -1;
+	for (const char *p = s; *p; p++)
+		if (!isalnum((unsigned char)*p) && (p == s || !p[1] || !strchr("._-", *p)))
+			return err_set(e, ERR_MALFORMED, "'%s': takes letters and digits, and '.', '_', '-' between them", s);
+	return 0;
+}
+
 static int check_metadata_key(const struct check *c, const char *key, const char *value)
 {
 	if (!value || check_text(value, c->e) == 0)
@@ -103,7 +116,9 @@ static int check_metadata(const struct check *c)
 	const json_t *map = json_object_get(c->place->doc, "metadata");
 	char text[24];
 
-	if (check_metadata_key(c, "name", d->name) < 0 || check_metadata_key(c, "version", d->version) < 0 ||
+	if (d->name && check_bundle_name(d->name, c->e) < 0)
+		return bad_key(c, map, "metadata", "name");
+	if (check_metadata_key(c, "version", d->version) < 0 ||
 	    check_metadata_key(c, "stream", d->stream) < 0)
 		return -1;
 	for (size_t i = 0; i < d->audience.n; i++)

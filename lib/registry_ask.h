@@ -30,7 +30,11 @@ struct registry_auth {
 	struct challenge challenge;     /* scheme NONE: nothing asked so far */
 	struct token **tokens;
 	size_t n_tokens;
+	struct standing **standings;    /* registry_standing.c */
+	size_t n_standings;
 };
+
+enum registry_standing { STANDING_UNKNOWN, STANDING_GOOD, STANDING_REFUSED };
 
 struct registry {
 	struct http_client *http;
@@ -54,6 +58,13 @@ int registry_authorize(struct registry *r, const struct registry_scope *s, const
 /* The token server's side (registry_token.c): scopes as a list, first come first. */
 int registry_token_fetch(struct registry *r, const struct challenge *c, const struct strv *scopes,
 			 const struct credential *who, struct secret *out, uint64_t *seconds, struct err *e) MUST_CHECK;
+/* A credential is about to be shown. 1: it was good before. 0: nobody knows: show it, then _end; others wait until then.
+ * -1: it was refused before, e says how. Called without the lock. */
+int registry_standing_begin(struct registry *r, const struct credential *c, struct err *e) MUST_CHECK;
+void registry_standing_end(struct registry *r, const struct credential *c, enum registry_standing is, const struct err *why);
+/* -1: the registry refuses this user and password. Asks it once. */
+int registry_prove_basic(struct registry *r, const struct credential *c, struct err *e) MUST_CHECK;
+void registry_standings_release(struct registry_auth *a);
 /* http's own clock is private to it. */
 uint64_t registry_now(void);
 

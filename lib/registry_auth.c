@@ -26,6 +26,7 @@ void registry_auth_release(struct registry_auth *a)
 		free(a->tokens[i]);
 	}
 	free(a->tokens);
+	registry_standings_release(a);
 	challenge_release(&a->challenge);
 	pthread_cond_destroy(&a->changed);
 	pthread_mutex_destroy(&a->lock);
@@ -138,12 +139,19 @@ static int find_credential(struct registry *r, const struct registry_scope *s, s
 	return credential_find(r->credentials, r->host, s->repository ? s->repository : "", out, e);
 }
 
+/* Called and left with the lock held; gives it up while it asks. */
 static int basic(struct registry *r, const struct registry_scope *s, struct secret *value, struct err *e)
 {
 	auto_credential struct credential c = { 0 };
-	int found = find_credential(r, s, &c, e);
 
-	if (found < 0)
+	pthread_mutex_unlock(&r->auth.lock);
+
+	int found = find_credential(r, s, &c, e), proved = 0;
+
+	if (found == 1 && c.kind == CREDENTIAL_BASIC)
+		proved = registry_prove_basic(r, &c, e);
+	pthread_mutex_lock(&r->auth.lock);
+	if (found < 0 || proved < 0)
 		return -1;
 	if (!found)
 		return err_set(e, ERR_AUTH, "%s: wants a user and a password, and none are known for it", r->host);

@@ -82,13 +82,14 @@ static int send(struct registry *r, const struct http_request *q, struct buf *in
 static int token_refused(const struct registry *r, const struct http_response *answer, const struct credential *who,
 			 struct err *e)
 {
-	auto_free char *subject = xasprintf("%s: token server '%s'", r->host, answer->url.host);
+	bool denied = answer->status == 400 || answer->status == 401 || answer->status == 403;
+	auto_free char *at = url_host(&answer->url);
+	auto_free char *subject = denied && who ? xasprintf("%s: credentials from %s: token server '%s'", r->host, who->origin, at)
+						: xasprintf("%s: token server '%s'", r->host, at);
 
 	http_status_error(answer, subject, e);
-	if (answer->status == 400 || answer->status == 401 || answer->status == 403)
+	if (denied)
 		e->code = ERR_AUTH;
-	if (e->code == ERR_AUTH && who)
-		return err_wrap(e, "credentials from %s", who->origin);
 	return -1;
 }
 
@@ -141,27 +142,55 @@ static int by_post(struct registry *r, const struct url *realm, const struct cha
 	return send(r, &q, into, answer, e);
 }
 
+static int fetch_from(struct registry *r, struct url *realm, const struct challenge *c, const struct strv *scopes,
+		      const struct credential *who, struct http_response *answer, struct secret *out, uint64_t *seconds,
+		      struct err *e)
+{
+	CLEANUP(buf_wipe) struct buf body = BUF_INIT(ANSWER_MAX);
+	bool identity = who && who->kind == CREDENTIAL_IDENTITY;
+
+	if (buf_reserve(&body, ANSWER_MAX, e) < 0)
+		return -1;
+
+	int rc = identity ? by_post(r, realm, c, scopes, who, &body, answer, e) :
+			    by_get(r, realm, c, scopes, who, &body, answer, e);
+
+	if (rc < 0)
+		return err_wrap(e, "%s: token server", r->host);
+	if (answer->status != 200)
+		return token_refused(r, answer, who, e);
+	return read_answer(&body, answer->url.host, out, seconds, e);
+}
+
+/* 403 may be for this scope alone; 401 before any token came is for all. */
+static enum registry_standing judge(int rc, const struct http_response *answer)
+{
+	if (rc == 0)
+		return STANDING_GOOD;
+	return answer->status == 401 ? STANDING_REFUSED : STANDING_UNKNOWN;
+}
+
 int registry_token_fetch(struct registry *r, const struct challenge *c, const struct strv *scopes,
 			 const struct credential *who, struct secret *out, uint64_t *seconds, struct err *e)
 {
 	CLEANUP(url_release) struct url realm = { 0 };
-	CLEANUP(buf_wipe) struct buf body = BUF_INIT(ANSWER_MAX);
 	auto_response struct http_response answer = HTTP_RESPONSE_INIT;
-	bool identity = who && who->kind == CREDENTIAL_IDENTITY;
 
 	if (url_parse(c->realm, "realm of the token server", &realm, e) < 0) {
 		e->code = ERR_PROTOCOL;
 		return err_wrap(e, "%s", r->host);
 	}
-	if (check_realm(r, &realm, e) < 0 || buf_reserve(&body, ANSWER_MAX, e) < 0)
+	if (check_realm(r, &realm, e) < 0)
 		return -1;
 
-	int rc = identity ? by_post(r, &realm, c, scopes, who, &body, &answer, e) :
-			    by_get(r, &realm, c, scopes, who, &body, &answer, e);
+	int known = who ? registry_standing_begin(r, who, e) : 1;
 
-	if (rc < 0)
-		return err_wrap(e, "%s: token server", r->host);
-	if (answer.status != 200)
-		return token_refused(r, &answer, who, e);
-	return read_answer(&body, answer.url.host, out, seconds, e);
+	if (known < 0)
+		return -1;
+
+	int rc = fetch_from(r, &realm, c, scopes, who, &answer, out, seconds, e);
+
+	if (!known)
+		registry_standing_end(r, who, judge(rc, &answer), e);
+	return rc;
 }

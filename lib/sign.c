@@ -313,10 +313,12 @@ static int load_private_pem(const char *path, struct buf *out, struct err *e)
 		return err_sys(e, "cannot stat '%s'", path);
 	if (S_ISDIR(st.st_mode))
 		return err_set(e, ERR_UNSAFE, "key '%s': a folder", path);
-	if ((st.st_mode & 077) || (st.st_uid != geteuid() && st.st_uid != 0))
-		return err_set(e, ERR_UNSAFE, "key '%s': open to others: chmod 0600 it", path);
 	if (buf_read_fd(out, fd, e) < 0)
 		return err_wrap(e, "key '%s'", path);
+	if (str_starts(buf_str(out), "-----BEGIN PUBLIC KEY-----"))
+		return err_set(e, ERR_MALFORMED, "key '%s': a public key: give the private one it belongs to", path);
+	if ((st.st_mode & 077) || (st.st_uid != geteuid() && st.st_uid != 0))
+		return err_set(e, ERR_UNSAFE, "key '%s': open to others: chmod 0600 it", path);
 	return 0;
 }
 

@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <locale.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #define PIECE 65536u
@@ -21,23 +22,31 @@ const struct tarball_limits tarball_chart = {
 
 /* ---- a locale in which libarchive keeps UTF-8 names as they are, for this thread and as long as it is needed */
 
-struct utf8 { locale_t locale, before; };
+/* Made once and kept: glibc's own tables of locales are not for several threads at once. */
+static pthread_once_t utf8_once = PTHREAD_ONCE_INIT;
+static locale_t utf8_locale;
+
+static void utf8_make(void)
+{
+	utf8_locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+}
+
+struct utf8 { locale_t before; };
 
 static struct utf8 utf8_begin(void)
 {
-	struct utf8 u = { .locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0) };
+	struct utf8 u = { .before = (locale_t)0 };
 
-	if (u.locale)
-		u.before = uselocale(u.locale);
+	pthread_once(&utf8_once, utf8_make);
+	if (utf8_locale)
+		u.before = uselocale(utf8_locale);
 	return u;
 }
 
 static void utf8_end(struct utf8 *u)
 {
-	if (!u->locale)
-		return;
-	uselocale(u->before);
-	freelocale(u->locale);
+	if (u->before)
+		uselocale(u->before);
 }
 
 /* Nobody looks at it: it is there for its end. */

@@ -173,7 +173,8 @@ int verify_policy(const struct verify *v, const struct verify_fresh *f, struct e
 	if (now > s->expires)
 		return err_set(e, ERR_POLICY, "expired at %s", sign_time_format(s->expires, when));
 	if (f->state.present && s->sequence < f->state.sequence && !f->allow_downgrade)
-		return err_set(e, ERR_POLICY, "sequence %" PRIu64 " is older than %" PRIu64 ", accepted here before",
+		return err_set(e, ERR_POLICY, "sequence %" PRIu64 " is older than %" PRIu64 ", accepted here before: to go "
+			       "back on purpose give --allow-downgrade",
 			       s->sequence, f->state.sequence);
 	if (f->state.present && s->sequence == f->state.sequence && !digest_eq(&v->id, &f->state.id) &&
 	    !f->allow_downgrade)

@@ -49,6 +49,10 @@ struct http_options {                   /* zero = the default named */
 	unsigned backoff_ms;            /* 250: doubled each time, with jitter */
 	unsigned retry_after_max_ms;    /* 60,000: longer demands of a server are cut to it */
 	bool env_proxies;               /* http_proxy, https_proxy, no_proxy are honoured */
+	/* A server that gave no answer in all tries of one call is not asked again: later calls fail at once, with the
+	 * same error. Silence is then borne twice, whatever `tries` says. For programs that want many things of a host. */
+	bool give_up;
+	void (*slow)(const char *host, unsigned seconds);       /* silent for so long; once a host, from any thread; NULL */
 };
 
 struct http_client;
@@ -89,6 +93,7 @@ struct http_response {
 	struct buf text;                /* body of an answer that is not 2xx, cut at HTTP_TEXT_MAX */
 	uint64_t body_size;             /* bytes of a 2xx body that came */
 	bool broken;                    /* http_do failed because the line did: worth another try */
+	bool silent;                    /* … and it did so by saying nothing at all */
 };
 #define HTTP_RESPONSE_INIT { .text = BUF_INIT(HTTP_TEXT_MAX) }
 #define auto_response CLEANUP(http_response_release)
@@ -103,8 +108,8 @@ int http_do(struct http_client *c, const struct http_request *q, const struct si
 const char *http_header(const struct http_response *r, const char *name);
 void http_header_all(const struct http_response *r, const char *name, struct strv *out);
 
-/* The error that belongs to a status that is not welcome: code by the list above, "subject: what it means",
- * with the server's own words where it gave some (control characters made visible). */
+/* The error that belongs to a status that is not welcome: code by the list above, "subject: what it means" (NULL: no
+ * subject), with the server's own words where it gave some (control characters made visible). */
 int http_status_error(const struct http_response *r, const char *subject, struct err *e);
 
 /* Decides after each http_do whether to go again, and sleeps (Retry-After, backoff):
@@ -134,7 +139,8 @@ struct http_get {
 	bool keep_encoding;
 };
 
-/* 0: the sink had every byte from offset to the end, once, in order; they are NOT hashed here.
+/* 0: the sink had every byte from offset to the end, once, in order; they are NOT hashed here. Messages about a status
+ * do not name the address: the caller knows it.
  * A broken connection goes on at the byte where it broke (Range, If-Range). -1: the sink had a part. */
 int http_fetch(struct http_client *c, const struct http_get *g, const struct sink *to, struct err *e) MUST_CHECK;
 

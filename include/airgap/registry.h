@@ -42,6 +42,10 @@ const char *registry_host(const struct registry *r);    /* as given */
  * (its tag list is asked for; an unknown repository is fine). */
 int registry_ping(struct registry *r, const char *repository, struct err *e) MUST_CHECK;
 
+/* True once it refused credentials of ours as a whole, not for one repository. They are not shown again: whatever needs
+ * them fails at once, with the same error. */
+bool registry_locked_out(struct registry *r);
+
 /* ---- manifests ---- */
 
 struct registry_manifest {

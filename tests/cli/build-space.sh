@@ -31,7 +31,7 @@ like 'it was said before' "$(cat "$T/said")" 'may be needed'
 ok 'with more room it goes on, with the same bytes' on 8M sh -c '
 	"$1" build --no-progress "$2" -o "$3/b.zst"; [ $? = 30 ] && mount -o remount,size=30M "$3" &&
 	"$1" build --no-progress "$2" -o "$3/b.zst" && cmp "$3/b.zst" "$4"' sh "$bundler" "$T/lock" "$T/small" "$T/whole.zst"
-like 'and does not start anew' "$(cat "$T/said")" 'going on: [0-9.]+ MiB'
+like 'and does not start anew' "$(cat "$T/said")" 'going on: [0-9.]+ ([KM]iB|B)'
 
 # limited BLOCKS COMMAND... - no file may be larger than so many blocks of 512 bytes, as on a file system with small files.
 limited() { (ulimit -f "$1"; shift; "$@"); }

@@ -284,7 +284,7 @@ ok 'all is well again' deployer status
 # ---- which steps
 
 ok 'one step again' deployer install --retry Apply/note
-said 'it was done' 'installed: 1 steps done'
+said 'it was done' 'installed: 1 step done'
 site 'app: {text: two}'
 ok 'one step alone' deployer install --only Apply/note
 said 'the changed one was left out' 'nothing changed'

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A site file as a user may write it. Nothing in the open may be kept as a password. */
-#include "../../deployer/site.c"
+#include "../../lib/site.c"
 
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n);
 

@@ -191,6 +191,23 @@ TEST(makes_headers)
 	assert_string_equal(out.text, "Bearer open sesame");
 }
 
+TEST(resolves_all_references_at_once)
+{
+	static const struct credential_host hosts[] = {
+		{ .host = "a.example", .username = "a", .password = "env:PA" },
+		{ .host = "free.example", .anonymous = true },
+		{ .host = "b.example", .token = "env:UNSET_VARIABLE" },
+	};
+	auto_credential_set struct credential_set *good = new_set(hosts, 2), *bad = new_set(hosts, 3);
+
+	setenv("PA", "x", 1);
+	assert_ok(credential_set_resolve(good, &e), e);
+	assert_found(good, "a.example", "", "a:x");
+	assert_err(credential_set_resolve(bad, &e), e, ERR_USAGE);
+	assert_non_null(strstr(e.msg, "UNSET_VARIABLE"));
+	assert_non_null(strstr(e.msg, "b.example"));
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, enter_dir, leave_dir)
@@ -201,6 +218,7 @@ int main(void)
 		T(reads_auth_files),
 		T(says_which_file_is_broken),
 		T(makes_headers),
+		T(resolves_all_references_at_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,8 +3,11 @@
 
 #include "served.h"
 
+#include <airgap/fs.h>
 #include <airgap/http.h>
 #include <airgap/pool.h>
+
+#include <stdio.h>
 
 static struct err e;
 static struct served server;
@@ -213,6 +216,112 @@ TEST(keeps_connections_in_many_threads)
 	assert_int_equal(server.connections, s.connections);
 }
 
+/* A port that takes connections and never says a word, or one that nobody listens on. */
+static uint16_t odd_port(bool mute, int *out_fd)
+{
+	struct sockaddr_in a = { .sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+	socklen_t n = sizeof(a);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (bind(fd, (struct sockaddr *)&a, n) || (mute && listen(fd, 64)) || getsockname(fd, (struct sockaddr *)&a, &n))
+		abort();
+	*out_fd = fd;
+	return ntohs(a.sin_port);
+}
+
+static struct { unsigned slow; char host[32]; } told;
+
+static void on_slow(const char *host, unsigned seconds)
+{
+	told.slow++;
+	snprintf(told.host, sizeof(told.host), "%s", host);
+}
+
+/* One call with all its tries. */
+static int ask_odd(struct http_client *c, const char *url)
+{
+	auto_response struct http_response r = HTTP_RESPONSE_INIT;
+	const struct http_request q = { .method = "HEAD", .url = url };
+	struct http_tries t = { 0 };
+	int rc;
+
+	do
+		rc = http_do(c, &q, NULL, &r, &e);
+	while (http_again(c, &t, rc, &r, &e));
+	return rc;
+}
+
+static void assert_given_up(bool mute, enum err_code code, const char *words, unsigned asked)
+{
+	struct http_options o = { .tries = 4, .backoff_ms = 5, .stall_ms = 300, .give_up = true, .slow = on_slow };
+	auto_http struct http_client *c = http_new(&o, &e);
+	auto_fd int fd = -1;
+	uint16_t port = odd_port(mute, &fd);
+	auto_free char *url = xasprintf("http://127.0.0.1:%u/x", port), *want = xasprintf("'127.0.0.1:%u'%s", port, words);
+	auto_free char *host = xasprintf("127.0.0.1:%u", port);
+	struct http_host h = { .host = host, .plain_http = true };
+
+	assert_ok(http_host_set(c, &h, &e), e);
+	assert_err(ask_odd(c, url), e, code);
+	assert_int_equal(http_stats(c).requests, asked);
+	assert_true(str_starts(e.msg, want));
+	err_clear(&e);
+	for (int i = 0; i < 3; i++)
+		assert_err(ask_odd(c, url), e, code);
+	assert_true(str_starts(e.msg, want));
+	assert_int_equal(http_stats(c).requests, asked);
+}
+
+TEST(gives_a_silent_server_up)
+{
+	assert_given_up(true, ERR_DEADLINE, " is silent for too long", 2);
+}
+
+TEST(gives_a_port_up_where_nobody_listens)
+{
+	assert_given_up(false, ERR_NETWORK, ": no connection", 4);
+}
+
+TEST(gives_nobody_up_unless_told_to)
+{
+	struct http_options o = { .tries = 2, .backoff_ms = 5 };
+	auto_http struct http_client *c = http_new(&o, &e);
+	auto_fd int fd = -1;
+	uint16_t port = odd_port(false, &fd);
+	auto_free char *url = xasprintf("http://127.0.0.1:%u/x", port), *host = xasprintf("127.0.0.1:%u", port);
+	struct http_host h = { .host = host, .plain_http = true };
+
+	assert_ok(http_host_set(c, &h, &e), e);
+	assert_err(ask_odd(c, url), e, ERR_NETWORK);
+	assert_err(ask_odd(c, url), e, ERR_NETWORK);
+	assert_int_equal(http_stats(c).requests, 4);
+}
+
+TEST(tells_that_a_server_is_slow)
+{
+	struct http_options o = { .tries = 1, .stall_ms = 12000, .slow = on_slow };
+	auto_http struct http_client *c = http_new(&o, &e);
+	auto_fd int fd = -1;
+	uint16_t port = odd_port(true, &fd);
+	auto_free char *url = xasprintf("http://127.0.0.1:%u/x", port), *host = xasprintf("127.0.0.1:%u", port);
+	struct http_host h = { .host = host, .plain_http = true };
+
+	told.slow = 0;
+	assert_ok(http_host_set(c, &h, &e), e);
+	assert_err(ask_odd(c, url), e, ERR_DEADLINE);
+	assert_int_equal(told.slow, 1);
+	assert_string_equal(told.host, host);
+}
+
+TEST(says_how_to_allow_plain_http)
+{
+	auto_http struct http_client *c = http_new(&(struct http_options){ 0 }, &e);
+
+	assert_err(ask_odd(c, "http://127.0.0.1:9/x"), e, ERR_USAGE);
+	assert_string_equal(e.msg, "plain http to '127.0.0.1:9' is not allowed: use https, or write "
+				   "hosts: {\"127.0.0.1:9\": {plainHTTP: true}} (on the command line --plain-http)");
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -224,6 +333,11 @@ int main(void)
 		T(says_what_a_status_means),
 		T(knows_hosts_by_one_spelling),
 		T(keeps_connections_in_many_threads),
+		T(gives_a_silent_server_up),
+		T(gives_a_port_up_where_nobody_listens),
+		T(gives_nobody_up_unless_told_to),
+		T(tells_that_a_server_is_slow),
+		T(says_how_to_allow_plain_http),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,6 +159,18 @@ TEST(a_dump_over_the_ceiling_says_so)
 	assert_err(jdoc_dump(j, &b, &e), e, ERR_LIMIT);
 }
 
+TEST(a_dump_keeps_an_earlier_error)
+{
+	auto_buf struct buf b = BUF_INIT(100);
+	struct err e = { 0 };
+	auto_json json_t *j = parse("{\"a\":1}", &e);
+
+	err_set(&e, ERR_DIGEST, "earlier");
+	assert_int_equal(jdoc_dump(j, &b, &e), 0);
+	assert_int_equal(e.code, ERR_DIGEST);
+	assert_string_equal(e.msg, "earlier");
+}
+
 TEST(looks_up_along_keys_and_bears_what_is_missing)
 {
 	struct err e = { 0 };
@@ -221,6 +233,7 @@ int main(void)
 		cmocka_unit_test(floods_end_early),
 		cmocka_unit_test(pretty_is_sorted_and_ends_in_a_newline),
 		cmocka_unit_test(a_dump_over_the_ceiling_says_so),
+		cmocka_unit_test(a_dump_keeps_an_earlier_error),
 		cmocka_unit_test(looks_up_along_keys_and_bears_what_is_missing),
 		cmocka_unit_test(walks_every_string_with_its_path),
 		cmocka_unit_test(merges_as_helm_does),

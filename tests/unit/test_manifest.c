@@ -156,6 +156,10 @@ TEST(refuses_what_makes_no_sense_and_says_where)
 		{ "apiVersion: airgap/v1\nkind: Manifest\nmetadata: {name: a, version: '1', expires: soon}\n", ERR_MALFORMED,
 		  "bundle.yaml:3: metadata.expires" },
 		{ "apiVersion: airgap/v1\nkind: Manifest\nmetadata: {name: 'a\"b', version: '1'}\n", ERR_MALFORMED, "metadata.name" },
+		{ "apiVersion: airgap/v1\nkind: Manifest\nmetadata: {name: My Trial, version: '1'}\n", ERR_MALFORMED,
+		  "bundle.yaml:3: metadata.name: 'My Trial': takes letters" },
+		{ "apiVersion: airgap/v1\nkind: Manifest\nmetadata: {name: a/b, version: '1'}\n", ERR_MALFORMED, "metadata.name" },
+		{ "apiVersion: airgap/v1\nkind: Manifest\nmetadata: {name: a-, version: '1'}\n", ERR_MALFORMED, "metadata.name" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)

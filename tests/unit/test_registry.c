@@ -13,7 +13,9 @@ static struct served server;
 static struct http_client *http;
 static struct registry *registry;
 static char *host;
-static _Atomic unsigned tokens, life;
+static _Atomic unsigned tokens, life, basics;
+static _Atomic int token_status;        /* what the token server answers; 0 = a token */
+static _Atomic bool wants_basic;
 
 static void answer_token(struct buf *out)
 {
@@ -21,8 +23,18 @@ static void answer_token(struct buf *out)
 
 	tokens++;
 	usleep(20000);          /* long enough that all threads want it */
+	if (token_status) {
+		served_text(out, token_status, "", "wrong user");
+		return;
+	}
 	text = xasprintf("{\"token\":\"t%u\",\"expires_in\":%u}", tokens, life);
 	served_text(out, 200, "", text);
+}
+
+static void refuse_basic(const struct asked *a, struct buf *out)
+{
+	basics += str_starts(a->authorization, "Basic ");
+	served_text(out, 401, "WWW-Authenticate: Basic realm=x\r\n", "");
 }
 
 /* A registry that wants tokens; every manifest is the same, every blob is "blob". */
@@ -32,6 +44,8 @@ static void answer(const struct asked *a, struct buf *out)
 
 	if (str_starts(a->target, "/token"))
 		answer_token(out);
+	else if (wants_basic)
+		refuse_basic(a, out);
 	else if (!str_starts(a->authorization, "Bearer t"))
 		served_text(out, 401, challenge, "");
 	else if (strstr(a->target, "/manifests/"))
@@ -53,7 +67,9 @@ static int set_up(void **state)
 	struct registry_options o = { .plain_http = true, .push = true };
 
 	err_clear(&e);
-	tokens = 0;
+	tokens = basics = 0;
+	token_status = 0;
+	wants_basic = false;
 	life = 300;
 	served_start(&server, answer);
 	host = xasprintf("127.0.0.1:%u", server.port);
@@ -177,6 +193,67 @@ TEST(refuses_illegal_names)
 	assert_int_equal(registry_stats(registry).requests, 0);
 }
 
+/* A registry that knows us by a password. */
+static struct registry *open_as(struct credential_set **set)
+{
+	const struct credential_host h = { .host = host, .username = "me", .password = "env:REGISTRY_TEST" };
+	struct registry_options o = { .plain_http = true };
+
+	setenv("REGISTRY_TEST", "secret", 1);
+	*set = credential_set_new(&h, 1, NULL, true, &e);
+	o.credentials = *set;
+	return registry_open(http, host, &o, &e);
+}
+
+static struct registry *theirs;
+
+static int get_theirs(void *ctx, unsigned worker, size_t item, struct err *err)
+{
+	auto_registry_manifest struct registry_manifest m = REGISTRY_MANIFEST_INIT;
+	auto_free char *repository = xasprintf("r%zu", item);
+	struct err why = { 0 };
+	int rc = registry_manifest_get(theirs, repository, "v1", &m, &why);
+
+	if (rc == 0 || (rc < 0 && why.code != ERR_AUTH) || (rc < 0 && !strstr(why.msg, "credentials from settings of '")))
+		return err_set(err, ERR_BUG, "%d: %s", rc, why.msg);
+	return 0;
+}
+
+static void assert_shown(unsigned want_tokens, unsigned want_basics, bool locked_out)
+{
+	auto_credential_set struct credential_set *set = NULL;
+	auto_registry struct registry *r = open_as(&set);
+
+	theirs = r;
+	assert_ok(pool_each(8, 35, get_theirs, NULL, &e), e);
+	assert_int_equal(tokens, want_tokens);
+	assert_int_equal(basics, want_basics);
+	assert_int_equal(registry_locked_out(r), locked_out);
+}
+
+TEST(shows_a_wrong_password_once_to_a_token_server)
+{
+	token_status = 401;
+	assert_shown(1, 0, true);
+}
+
+TEST(shows_a_wrong_password_once_to_a_registry)
+{
+	wants_basic = true;
+	assert_shown(0, 1, true);
+}
+
+TEST(asks_again_where_one_scope_is_refused)
+{
+	token_status = 403;
+	assert_shown(35, 0, false);
+}
+
+TEST(shows_a_good_password_for_each_scope)
+{
+	assert_shown(35, 0, false);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -188,6 +265,10 @@ int main(void)
 		T(loads_a_small_blob_and_hashes_it),
 		T(pushes_in_many_threads),
 		T(refuses_illegal_names),
+		T(shows_a_wrong_password_once_to_a_token_server),
+		T(shows_a_wrong_password_once_to_a_registry),
+		T(asks_again_where_one_scope_is_refused),
+		T(shows_a_good_password_for_each_scope),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

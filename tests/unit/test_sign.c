@@ -88,6 +88,16 @@ TEST(refuses_a_private_key_open_to_others)
 	chmod(key, 0600);
 }
 
+TEST(says_that_a_key_is_a_public_one)
+{
+	auto_free char *key = in_dir("p256.pub");
+	auto_signer struct signer s = { 0 };
+	struct err e;
+
+	assert_err(signer_load(&s, key, NULL, &e), e, ERR_MALFORMED);
+	assert_non_null(strstr(e.msg, "a public key"));
+}
+
 static int ask_word(void *ctx, const char *prompt, struct buf *out, struct err *e)
 {
 	(void)prompt;
@@ -251,6 +261,7 @@ int main(void)
 		cmocka_unit_test(signs_and_checks_with_every_algorithm),
 		cmocka_unit_test(pae_is_dsse_s),
 		cmocka_unit_test(refuses_a_private_key_open_to_others),
+		cmocka_unit_test(says_that_a_key_is_a_public_one),
 		cmocka_unit_test(passphrases_come_from_a_file_or_a_callback),
 		cmocka_unit_test(refuses_what_is_no_public_key_of_ours),
 		cmocka_unit_test(a_program_signs_without_a_shell),

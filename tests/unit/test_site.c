@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
-#include <deployer/site.h>
-
 #include <airgap/fs.h>
+#include <airgap/site.h>
 
 static struct err e;
 static char *dir;
