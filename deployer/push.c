@@ -269,7 +269,8 @@ static int check_tags(struct plan *p, struct err *e)
 	qsort(p->tags, p->n_tags, sizeof(p->tags[0]), compare_tag);
 	for (size_t i = 1; i < p->n_tags; i++)
 		if (compare_tag(&p->tags[i - 1], &p->tags[i]) == 0 && !digest_eq(&p->tags[i - 1].digest, &p->tags[i].digest))
-			return err_set(e, ERR_PREFLIGHT, "'%s:%s': two different images have this name on site: set keepHost: true",
+			return err_set(e, ERR_PREFLIGHT, "'%s:%s': two different images have this name on site: set registry.keepHost: true in the "
+				       "site file and push with --site",
 				       p->repositories.items[p->tags[i].repository], p->tags[i].text);
 	return 0;
 }
