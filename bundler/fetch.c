@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "fetch.h"
-#include "remote.h"
+#include "fetch_run.h"
 
 #include <airgap/chart.h>
 #include <airgap/content.h>
@@ -17,13 +16,6 @@
 
 #define PIECE       (1u << 17)
 #define ARCHIVE_MAX (UINT64_C(16) << 30)        /* of an archive that a member is taken from */
-
-struct fetcher {
-	const struct lock *lock;
-	char *dir;
-	struct remote *remote;
-	pthread_mutex_t archives;       /* one is downloaded at a time, so that none comes twice */
-};
 
 struct fetcher *fetcher_new(const struct lock *l, const char *dir, struct err *e)
 {
@@ -66,12 +58,7 @@ char *fetch_way_name(const struct lock_blob *b, size_t way)
 
 /* ---- what makes the whole blob again, while only its end is wanted */
 
-struct tail {
-	uint64_t skip;
-	const struct sink *to;
-};
-
-static int tail_write(void *ctx, const void *p, size_t n, struct err *e)
+int tail_write(void *ctx, const void *p, size_t n, struct err *e)
 {
 	struct tail *t = ctx;
 	size_t drop = (size_t)MIN(t->skip, n);
@@ -340,6 +327,12 @@ static int fetch_source(struct fetcher *f, const struct lock_blob *b, const stru
 		return fetch_pack(f, s, at, to, e);
 	case LOCK_MEMBER:
 		return fetch_member(f, b, s, at, to, e);
+	case LOCK_GIT:
+		return fetch_git(f, s, at, to, e);
+	case LOCK_LAYER:
+		return fetch_layer(f, b, s, at, to, e);
+	case LOCK_ADD:
+		return fetch_add(f, s, at, to, e);
 	case LOCK_MADE:
 		return fetch_made(f, b, at, to, e);
 	}

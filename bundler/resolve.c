@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "resolve.h"
 #include "resolve_run.h"
+#include "resolve_sets.h"
 
 #include <airgap/chart_repo.h>
 #include <airgap/cli.h>
@@ -174,7 +175,8 @@ static void fill_hosts(const struct run *r, struct lock *l)
 		l->hosts[i] = (struct lock_host){
 			.host = xstrdup(h->host), .plain_http = h->plain_http, .ca = move_ca(r, h->ca),
 			.username = move_reference(r, h->username), .password = move_reference(r, h->password),
-			.token = move_reference(r, h->token),
+			.token = move_reference(r, h->token), .cert = move_ca(r, h->cert), .key = move_ca(r, h->key),
+			.proxy = copy(h->proxy), .rate = copy(h->rate), .user_agent = copy(h->user_agent),
 		};
 	}
 }
@@ -304,7 +306,8 @@ static int finish(struct run *r, struct err *e)
 static int resolve_all(struct run *r, const struct resolve_opts *o, struct err *e)
 {
 	/* Files first: an Apply step may carry one whose images have to be found. */
-	if (resolve_files(r, e) == 0 && discover(r, o->site, e) == 0 && resolve_images(r, e) == 0)
+	if (resolve_files(r, e) == 0 && resolve_packages(r, e) == 0 && resolve_python(r, e) == 0 && resolve_git(r, e) == 0 &&
+	    discover(r, o->site, e) == 0 && resolve_images(r, e) == 0)
 		return finish(r, e);
 	return r->has_clash ? resolve_files_blame(r, &r->clash, e) : -1;
 }

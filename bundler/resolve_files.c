@@ -260,9 +260,10 @@ static int add_file(struct run *r, struct file *f, struct err *e)
 	struct contents *c = &r->lock->contents;
 	auto_buf struct buf manifest = BUF_INIT(OCI_MANIFEST_MAX);
 	auto_free char *title = base_name(m);
+	const struct oci_file file = { title, f->blob };
 	struct digest empty, oci;
 
-	if (oci_make_artifact_manifest(AIRGAP_FILE, type, title, &f->blob, &manifest, e) < 0 ||
+	if (oci_make_artifact_manifest(AIRGAP_FILE, &file, 1, &manifest, e) < 0 ||
 	    lock_add_made(r->lock, OCI_EMPTY_TEXT, strlen(OCI_EMPTY_TEXT), OCI_EMPTY, false, &empty, e) < 0 ||
 	    lock_add_made(r->lock, manifest.ptr, manifest.len, OCI_MANIFEST, true, &oci, e) < 0 ||
 	    run_add_blob(r, &f->blob.digest, f->blob.size, type, oci_encoding_stored(title), false, &f->source, e) < 0)

@@ -51,8 +51,14 @@ static int check_others(const struct contents *c, const struct ref_site *site, s
 	for (size_t i = 0; i < c->n_files; i++) {
 		auto_ref struct ref target = { 0 };
 
-		if (ref_target_file(c->files[i].name, &c->files[i].digest, site, &target, e) < 0)
+		if (ref_target_artifact("files", c->files[i].name, &c->files[i].digest, site, &target, e) < 0)
 			return err_wrap(e, "file '%s'", c->files[i].name);
+	}
+	for (size_t i = 0; i < c->n_sets; i++) {
+		auto_ref struct ref target = { 0 };
+
+		if (ref_target_artifact(c->sets[i].kind, c->sets[i].name, &c->sets[i].digest, site, &target, e) < 0)
+			return err_wrap(e, "%s '%s'", c->sets[i].kind, c->sets[i].name);
 	}
 	return 0;
 }

@@ -230,9 +230,26 @@ static int add_files(struct plan *p, const struct strv *wanted, struct err *e)
 
 		if (wanted && !strv_has(wanted, c->files[i].name))
 			continue;
-		if (ref_target_file(c->files[i].name, &c->files[i].digest, &names, &target, e) < 0 ||
+		if (ref_target_artifact("files", c->files[i].name, &c->files[i].digest, &names, &target, e) < 0 ||
 		    add_target(p, &target, &c->files[i].digest, OCI_MANIFEST, e) < 0)
 			return err_wrap(e, "file '%s'", c->files[i].name);
+		p->report->files++;
+	}
+	return 0;
+}
+
+static int add_sets(struct plan *p, struct err *e)
+{
+	const struct contents *c = &p->session->contents;
+	struct ref_site names = site_names(&p->session->site);
+
+	for (size_t i = 0; i < c->n_sets; i++) {
+		const struct content_set *s = &c->sets[i];
+		auto_ref struct ref target = { 0 };
+
+		if (ref_target_artifact(s->kind, s->name, &s->digest, &names, &target, e) < 0 ||
+		    add_target(p, &target, &s->digest, OCI_MANIFEST, e) < 0)
+			return err_wrap(e, "%s '%s'", s->kind, s->name);
 		p->report->files++;
 	}
 	return 0;
@@ -315,7 +332,7 @@ static int gather(struct plan *p, const struct strv *wanted, struct err *e)
 	for (size_t i = 0; i < c->n_images; i++)
 		if ((!wanted || strv_has(wanted, c->images[i].ref)) && add_image(p, &c->images[i], e) < 0)
 			return -1;
-	if (add_charts(p, wanted, e) < 0 || add_files(p, wanted, e) < 0)
+	if (add_charts(p, wanted, e) < 0 || add_files(p, wanted, e) < 0 || add_sets(p, e) < 0)
 		return -1;
 	sort_places(p);
 	sort_documents(p);

@@ -35,13 +35,33 @@ static int file_values(struct session *s, json_t *files, struct err *e)
 		auto_ref struct ref target = { 0 };
 		char digest[DIGEST_TEXT];
 
-		if (ref_target_file(f->name, &f->digest, &names, &target, e) < 0)
+		if (ref_target_artifact("files", f->name, &f->digest, &names, &target, e) < 0)
 			return err_wrap(e, "file '%s'", f->name);
 
 		auto_free char *url = ref_format(&target);
 
 		json_object_set_new(files, f->name,
 				    json_pack("{s:s, s:s}", "url", url, "digest", digest_text(&f->blob, digest)));
+	}
+	return 0;
+}
+
+static int set_values(struct session *s, json_t *kinds, struct err *e)
+{
+	struct ref_site names = site_names(&s->site);
+
+	for (size_t i = 0; i < s->contents.n_sets; i++) {
+		const struct content_set *x = &s->contents.sets[i];
+		auto_ref struct ref target = { 0 };
+		char digest[DIGEST_TEXT];
+
+		if (ref_target_artifact(x->kind, x->name, &x->digest, &names, &target, e) < 0)
+			return err_wrap(e, "%s '%s'", x->kind, x->name);
+
+		auto_free char *url = ref_format(&target);
+
+		json_object_set_new(json_object_get(kinds, x->kind), x->name,
+				    json_pack("{s:s, s:s}", "url", url, "digest", digest_text(&x->digest, digest)));
 	}
 	return 0;
 }
@@ -70,11 +90,14 @@ static json_t *reserved(struct session *s, const json_t *installed, struct err *
 
 	if (image_values(s, images, e) < 0 || file_values(s, files, e) < 0)
 		return NULL;
-	return json_pack("{s:s, s:{}, s:{s:s}, s:O*, s:{s:s, s:s, s:O, s:O, s:O, s:{}, s:{}, s:{}}}",
-			 "side", "site", "facts", "kubernetes", "version", version ? version : "",
-			 "installed", installed,
-			 "bundle", "name", s->contents.name, "version", s->contents.version, "charts", charts,
-			 "images", images, "files", files, "packages", "python", "git");
+
+	auto_json json_t *j = json_pack("{s:s, s:{}, s:{s:s}, s:O*, s:{s:s, s:s, s:O, s:O, s:O, s:{}, s:{}, s:{}}}",
+					"side", "site", "facts", "kubernetes", "version", version ? version : "",
+					"installed", installed,
+					"bundle", "name", s->contents.name, "version", s->contents.version,
+					"charts", charts, "images", images, "files", files, "packages", "python", "git");
+
+	return set_values(s, json_object_get(j, "bundle"), e) < 0 ? NULL : TAKE(j);
 }
 
 /* What the site chart is rendered with: the site file, the reserved key, and the registry's user wherever it is known

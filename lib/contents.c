@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <airgap/contents.h>
+#include <airgap/oci.h>
 #include <airgap/platform.h>
 #include <airgap/ref.h>
 
@@ -22,6 +23,15 @@ static const struct field child_fields[] = {
 };
 static const struct type child_type = TYPE(struct content_child, child_fields);
 
+static const struct field referrer_fields[] = {
+	F_DIGEST(struct content_referrer, digest, "digest", F_REQUIRED),
+	F_STR(struct content_referrer, media_type, "mediaType", F_REQUIRED),
+	F_STR(struct content_referrer, artifact_type, "artifactType", 0),
+	F_STR(struct content_referrer, tag, "tag", 0),
+	{ 0 }
+};
+static const struct type referrer_type = TYPE(struct content_referrer, referrer_fields);
+
 static const struct field image_fields[] = {
 	F_STR(struct content_image, ref, "ref", F_REQUIRED),
 	F_STR(struct content_image, source, "source", 0),
@@ -30,6 +40,7 @@ static const struct field image_fields[] = {
 	F_DIGEST(struct content_image, target, "target", F_REQUIRED),
 	F_LIST(struct content_image, children, n_children, "children", child_type, 0),
 	F_STRV(struct content_image, tags, "tags", 0),
+	F_LIST(struct content_image, referrers, n_referrers, "referrers", referrer_type, 0),
 	F_U64(struct content_image, size, "size", 0),
 	F_LIST(struct content_image, reasons, n_reasons, "reasons", reason_type, 0),
 	F_JSON(struct content_image, notes, "notes", 0),
@@ -65,6 +76,20 @@ static const struct field file_fields[] = {
 };
 static const struct type file_type = TYPE(struct content_file, file_fields);
 
+static const struct field set_fields[] = {
+	F_STR(struct content_set, kind, "kind", F_REQUIRED),
+	F_STR(struct content_set, name, "name", F_REQUIRED),
+	F_STR(struct content_set, type, "type", F_REQUIRED),
+	F_STR(struct content_set, platform, "platform", 0),
+	F_STR(struct content_set, origin, "origin", 0),
+	F_DIGEST(struct content_set, digest, "digest", F_REQUIRED),
+	F_U64(struct content_set, files, "files", 0),
+	F_U64(struct content_set, size, "size", 0),
+	F_JSON(struct content_set, notes, "notes", 0),
+	{ 0 }
+};
+static const struct type set_type = TYPE(struct content_set, set_fields);
+
 static const struct field contents_fields[] = {
 	F_STR(struct contents, name, "name", F_REQUIRED),
 	F_STR(struct contents, version, "version", F_REQUIRED),
@@ -77,6 +102,7 @@ static const struct field contents_fields[] = {
 	F_LIST(struct contents, images, n_images, "images", image_type, 0),
 	F_LIST(struct contents, charts, n_charts, "charts", chart_type, 0),
 	F_LIST(struct contents, files, n_files, "files", file_type, 0),
+	F_LIST(struct contents, sets, n_sets, "sets", set_type, 0),
 	F_JSON(struct contents, rules, "rules", 0),
 	F_JSON(struct contents, not_carried, "notCarried", 0),
 	{ 0 }
@@ -136,6 +162,21 @@ static int compare_files(const void *a, const void *b)
 	return by_name ? by_name : strcmp(x->platform ? x->platform : "", y->platform ? y->platform : "");
 }
 
+static int compare_sets(const void *a, const void *b)
+{
+	const struct content_set *x = a, *y = b;
+	int by_kind = strcmp(x->kind, y->kind);
+
+	return by_kind ? by_kind : strcmp(x->name, y->name);
+}
+
+static int compare_referrers(const void *a, const void *b)
+{
+	const struct content_referrer *x = a, *y = b;
+
+	return digest_cmp(&x->digest, &y->digest);
+}
+
 void contents_sort(struct contents *c)
 {
 	if (c->n_images)
@@ -144,6 +185,12 @@ void contents_sort(struct contents *c)
 		qsort(c->charts, c->n_charts, sizeof(c->charts[0]), compare_charts);
 	if (c->n_files)
 		qsort(c->files, c->n_files, sizeof(c->files[0]), compare_files);
+	if (c->n_sets)
+		qsort(c->sets, c->n_sets, sizeof(c->sets[0]), compare_sets);
+	for (size_t i = 0; i < c->n_images; i++)
+		if (c->images[i].n_referrers)
+			qsort(c->images[i].referrers, c->images[i].n_referrers, sizeof(struct content_referrer),
+			      compare_referrers);
 }
 
 const struct content_image *contents_image(const struct contents *c, const char *ref)
@@ -158,6 +205,13 @@ const struct content_chart *contents_chart(const struct contents *c, const char 
 	struct content_chart key = { .name = (char *)name };
 
 	return c->n_charts ? bsearch(&key, c->charts, c->n_charts, sizeof(key), compare_charts) : NULL;
+}
+
+const struct content_set *contents_set(const struct contents *c, const char *kind, const char *name)
+{
+	struct content_set key = { .kind = (char *)kind, .name = (char *)name };
+
+	return c->n_sets ? bsearch(&key, c->sets, c->n_sets, sizeof(key), compare_sets) : NULL;
 }
 
 /* The file for this platform, else the one for any. */
@@ -227,6 +281,19 @@ static int check_ref(const char *text, struct err *e)
 	return 0;
 }
 
+static int check_referrers(const struct content_image *i, struct err *e)
+{
+	for (size_t k = 0; k < i->n_referrers; k++) {
+		const struct content_referrer *r = &i->referrers[k];
+
+		if (k && digest_cmp(&r[-1].digest, &r->digest) >= 0)
+			return err_set(e, ERR_MALFORMED, "referrers are out of order, or one is there twice");
+		if (r->tag && !ref_tag_ok(r->tag))
+			return err_set(e, ERR_UNSAFE, "referrer: '%s' is no tag", r->tag);
+	}
+	return 0;
+}
+
 static int check_image(const struct content_image *i, struct err *e)
 {
 	bool found = digest_eq(&i->target, &i->digest);
@@ -245,7 +312,7 @@ static int check_image(const struct content_image *i, struct err *e)
 	for (size_t k = 0; k < i->tags.n; k++)
 		if (!ref_tag_ok(i->tags.items[k]))
 			return err_set(e, ERR_UNSAFE, "'%s' is no tag", i->tags.items[k]);
-	return 0;
+	return check_referrers(i, e);
 }
 
 static int check_chart(const struct content_chart *c, struct err *e)
@@ -257,17 +324,10 @@ static int check_chart(const struct content_chart *c, struct err *e)
 	return 0;
 }
 
-/* The name it gets on disk when somebody takes it out: one component, nothing a shell or a terminal trips over. */
+/* The name it gets on disk when somebody takes it out: one component. */
 static bool file_name_ok(const char *s)
 {
-	size_t n = strlen(s);
-
-	if (n == 0 || n > 255 || *s == '.' || *s == '-')
-		return false;
-	for (; *s; s++)
-		if (*s <= ' ' || *s > '~' || strchr("/\\\"'`$&|;<>*?", *s))
-			return false;
-	return true;
+	return !strchr(s, '/') && oci_title_ok(s);
 }
 
 static bool mode_ok(const char *s)
@@ -339,6 +399,31 @@ static int check_files(const struct contents *c, struct err *e)
 	return 0;
 }
 
+static int check_set(const struct content_set *s, struct err *e)
+{
+	static const char *const types[][3] = { { "packages", "deb", "rpm" }, { "python", "simple" }, { "git", "bundle" } };
+
+	if (check_name("name", s->name, e) < 0)
+		return -1;
+	for (size_t i = 0; i < ARRAY_LEN(types); i++)
+		if (str_eq(s->kind, types[i][0]) && (str_eq(s->type, types[i][1]) || str_eq(s->type, types[i][2])))
+			return s->platform ? check_platform(s->platform, e) : 0;
+	return err_set(e, ERR_MALFORMED, "'%s' of '%s' is no kind of set", s->type, s->kind);
+}
+
+static int check_sets(const struct contents *c, struct err *e)
+{
+	for (size_t i = 0; i < c->n_sets; i++) {
+		const struct content_set *x = &c->sets[i];
+
+		if (i && check_order(x->kind, x->name, compare_sets(x - 1, x), e) < 0)
+			return -1;
+		if (check_set(x, e) < 0)
+			return err_wrap(e, "%s '%s'", x->kind, x->name);
+	}
+	return 0;
+}
+
 int contents_check(const struct contents *c, struct err *e)
 {
 	if (check_text("name", c->name, e) < 0 || check_text("version", c->version, e) < 0)
@@ -348,5 +433,5 @@ int contents_check(const struct contents *c, struct err *e)
 			return -1;
 	if (check_images(c, e) < 0 || check_charts(c, e) < 0)
 		return -1;
-	return check_files(c, e);
+	return check_files(c, e) < 0 ? -1 : check_sets(c, e);
 }

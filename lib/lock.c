@@ -12,6 +12,9 @@ const char *const lock_source_kinds[] = {
 	[LOCK_LAYOUT] = "layout",
 	[LOCK_PACK] = "pack",
 	[LOCK_MEMBER] = "member",
+	[LOCK_GIT] = "git",
+	[LOCK_LAYER] = "layer",
+	[LOCK_ADD] = "add",
 	[LOCK_MADE] = "made",
 	NULL,
 };
@@ -49,6 +52,11 @@ static const struct field host_fields[] = {
 	F_STR(struct lock_host, username, "username", 0),
 	F_STR(struct lock_host, password, "password", 0),
 	F_STR(struct lock_host, token, "token", 0),
+	F_STR(struct lock_host, cert, "cert", 0),
+	F_STR(struct lock_host, key, "key", 0),
+	F_STR(struct lock_host, proxy, "proxy", 0),
+	F_STR(struct lock_host, rate, "rate", 0),
+	F_STR(struct lock_host, user_agent, "userAgent", 0),
 	{ 0 }
 };
 static const struct type host_type = TYPE_KEYED(struct lock_host, host_fields, host);

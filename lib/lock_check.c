@@ -54,6 +54,11 @@ static bool is_url(const char *s)
 	return str_starts(s, "https://") || str_starts(s, "http://");
 }
 
+static bool has_member(int kind)
+{
+	return kind == LOCK_MEMBER || kind == LOCK_PACK || kind == LOCK_GIT || kind == LOCK_LAYER || kind == LOCK_ADD;
+}
+
 static int check_source(const struct lock *l, const struct lock_blob *b, const struct lock_source *s, struct err *e)
 {
 	static const struct digest none;
@@ -65,11 +70,11 @@ static int check_source(const struct lock *l, const struct lock_blob *b, const s
 		return err_set(e, ERR_MALFORMED, "source of kind '%s' without a location", kind);
 	if (s->kind == LOCK_URL && !is_url(s->location))
 		return err_set(e, ERR_MALFORMED, "source of kind 'url': '%s' is no http or https address", s->location);
-	if ((s->kind == LOCK_MEMBER || s->kind == LOCK_PACK) && !s->member)
+	if (has_member(s->kind) && !s->member)
 		return err_set(e, ERR_MALFORMED, "source of kind '%s' without a member", kind);
-	if (s->kind == LOCK_MEMBER && digest_eq(&s->archive, &none))
-		return err_set(e, ERR_MALFORMED, "source of kind 'member' without the digest of its archive");
-	if (s->kind != LOCK_REGISTRY)
+	if ((s->kind == LOCK_MEMBER || s->kind == LOCK_LAYER) && digest_eq(&s->archive, &none))
+		return err_set(e, ERR_MALFORMED, "source of kind '%s' without the digest of its archive", kind);
+	if (s->kind != LOCK_REGISTRY && s->kind != LOCK_LAYER)
 		return 0;
 
 	auto_ref struct ref r = { 0 };
@@ -77,7 +82,7 @@ static int check_source(const struct lock *l, const struct lock_blob *b, const s
 	if (ref_parse(s->location, &r, e) < 0)
 		return -1;
 	if (r.tag || r.has_digest)
-		return err_set(e, ERR_MALFORMED, "source of kind 'registry': '%s' has a tag or digest", s->location);
+		return err_set(e, ERR_MALFORMED, "source of kind '%s': '%s' has a tag or digest", kind, s->location);
 	return 0;
 }
 
@@ -155,6 +160,9 @@ static int check_image(const struct lock *l, const struct content_image *i, stru
 	for (size_t k = 0; k < i->n_children; k++)
 		if (i->children[k].carried && check_there(l, &i->children[k].digest, true, e) < 0)
 			return -1;
+	for (size_t k = 0; k < i->n_referrers; k++)
+		if (check_there(l, &i->referrers[k].digest, true, e) < 0)
+			return -1;
 	return 0;
 }
 
@@ -173,6 +181,9 @@ static int check_contents(const struct lock *l, struct err *e)
 		if (check_there(l, &c->files[i].digest, true, e) < 0 ||
 		    check_there(l, &c->files[i].blob, false, e) < 0)
 			return err_wrap(e, "file '%s'", c->files[i].name);
+	for (size_t i = 0; i < c->n_sets; i++)
+		if (check_there(l, &c->sets[i].digest, true, e) < 0)
+			return err_wrap(e, "%s '%s'", c->sets[i].kind, c->sets[i].name);
 	return 0;
 }
 
@@ -224,6 +235,20 @@ static int add_entry(const struct lock *l, struct entries *v, const struct diges
 }
 
 /* Names as on a site that is not known yet: no host, no prefix. */
+static int add_artifact(const struct lock *l, struct entries *v, const char *kind, const char *name,
+			const struct digest *d, struct err *e)
+{
+	static const struct ref_site site;
+	auto_ref struct ref r = { 0 };
+
+	if (ref_target_artifact(kind, name, d, &site, &r, e) < 0)
+		return -1;
+
+	auto_free char *target = ref_format(&r);
+
+	return add_entry(l, v, d, target, e);
+}
+
 static int add_charts_and_files(const struct lock *l, struct entries *v, struct err *e)
 {
 	const struct contents *c = &l->contents;
@@ -240,17 +265,12 @@ static int add_charts_and_files(const struct lock *l, struct entries *v, struct 
 		if (add_entry(l, v, &c->charts[i].digest, name, e) < 0)
 			return -1;
 	}
-	for (size_t i = 0; i < c->n_files; i++) {
-		auto_ref struct ref r = { 0 };
-
-		if (ref_target_file(c->files[i].name, &c->files[i].digest, &site, &r, e) < 0)
+	for (size_t i = 0; i < c->n_files; i++)
+		if (add_artifact(l, v, "files", c->files[i].name, &c->files[i].digest, e) < 0)
 			return -1;
-
-		auto_free char *name = ref_format(&r);
-
-		if (add_entry(l, v, &c->files[i].digest, name, e) < 0)
+	for (size_t i = 0; i < c->n_sets; i++)
+		if (add_artifact(l, v, c->sets[i].kind, c->sets[i].name, &c->sets[i].digest, e) < 0)
 			return -1;
-	}
 	return 0;
 }
 

@@ -36,12 +36,19 @@ static const struct field host_fields[] = {
 	F_STR(struct manifest_host, username, "username", 0),
 	F_STR(struct manifest_host, password, "password", 0),
 	F_STR(struct manifest_host, token, "token", 0),
+	F_STR(struct manifest_host, cert, "cert", 0),
+	F_STR(struct manifest_host, key, "key", 0),
+	F_STR(struct manifest_host, proxy, "proxy", 0),
+	F_STR(struct manifest_host, rate, "rate", 0),
+	F_STR(struct manifest_host, user_agent, "userAgent", 0),
 	{ 0 }
 };
 static const struct type host_type = TYPE_KEYED(struct manifest_host, host_fields, host);
 
 static const struct field source_fields[] = {
 	F_STR(struct manifest_source, repository, "repository", F_REQUIRED),
+	F_STR(struct manifest_source, ref, "ref", F_ALIAS_SCALAR),
+	F_STR(struct manifest_source, path, "path", 0),
 	F_STR(struct manifest_source, when, "when", 0),
 	{ 0 }
 };
@@ -58,6 +65,8 @@ static const struct field chart_fields[] = {
 	F_STR(struct manifest_chart, version, "version", F_ALIAS_SCALAR),
 	F_STR(struct manifest_chart, repository, "repository", 0),
 	F_STR(struct manifest_chart, path, "path", 0),
+	F_STR(struct manifest_chart, ref, "ref", F_ALIAS_SCALAR),
+	F_STR(struct manifest_chart, keyring, "keyring", 0),
 	F_LIST(struct manifest_chart, sources, n_sources, "sources", source_type, 0),
 	F_STRV(struct manifest_chart, values, "values", F_ALIAS_SCALAR),
 	F_OBJ(struct manifest_chart, patch, "patch", patch_type, 0),
@@ -68,6 +77,8 @@ static const struct type chart_type = TYPE(struct manifest_chart, chart_fields);
 static const struct field image_fields[] = {
 	F_STR(struct manifest_image, ref, "ref", F_REQUIRED),
 	F_STR(struct manifest_image, layout, "layout", 0),
+	F_STR(struct manifest_image, base, "base", 0),
+	F_STRV(struct manifest_image, add, "add", F_ALIAS_SCALAR),
 	F_STRV(struct manifest_image, platforms, "platforms", F_ALIAS_SCALAR),
 	F_STRV(struct manifest_image, tags, "tags", F_ALIAS_SCALAR),
 	{ 0 }
@@ -78,6 +89,7 @@ static const struct field file_fields[] = {
 	F_STR(struct manifest_file, name, "name", F_REQUIRED),
 	F_STR(struct manifest_file, url, "url", 0),
 	F_STR(struct manifest_file, path, "path", 0),
+	F_STR(struct manifest_file, image, "image", 0),
 	F_STR(struct manifest_file, sha256, "sha256", 0),
 	F_STR(struct manifest_file, member, "member", 0),
 	F_STR(struct manifest_file, role, "role", 0),
@@ -86,6 +98,49 @@ static const struct field file_fields[] = {
 	{ 0 }
 };
 static const struct type file_type = TYPE(struct manifest_file, file_fields);
+
+static const struct field packages_fields[] = {
+	F_STR(struct manifest_packages, name, "name", F_REQUIRED),
+	F_STR(struct manifest_packages, type, "type", F_REQUIRED),
+	F_STR(struct manifest_packages, url, "url", F_REQUIRED),
+	F_STR(struct manifest_packages, suite, "suite", F_ALIAS_SCALAR),
+	F_STRV(struct manifest_packages, components, "components", F_ALIAS_SCALAR),
+	F_STR(struct manifest_packages, architecture, "architecture", F_REQUIRED),
+	F_STR(struct manifest_packages, keyring, "keyring", 0),
+	F_BOOL(struct manifest_packages, trusted, "trusted", 0),
+	F_STRV(struct manifest_packages, install, "install", F_ALIAS_SCALAR),
+	F_STRV(struct manifest_packages, present, "present", F_ALIAS_SCALAR),
+	F_BOOL(struct manifest_packages, recommends, "recommends", 0),
+	F_STR(struct manifest_packages, os, "os", 0),
+	{ 0 }
+};
+static const struct type packages_type = TYPE(struct manifest_packages, packages_fields);
+
+static const struct field python_fields[] = {
+	F_STR(struct manifest_python, name, "name", F_REQUIRED),
+	F_STRV(struct manifest_python, requirements, "requirements", F_ALIAS_SCALAR),
+	F_STR(struct manifest_python, python, "python", F_REQUIRED | F_ALIAS_SCALAR),
+	F_STR(struct manifest_python, platform, "platform", F_REQUIRED),
+	F_STR(struct manifest_python, index, "index", 0),
+	{ 0 }
+};
+static const struct type python_type = TYPE(struct manifest_python, python_fields);
+
+static const struct field git_fields[] = {
+	F_STR(struct manifest_git, name, "name", F_REQUIRED),
+	F_STR(struct manifest_git, url, "url", F_REQUIRED),
+	F_STRV(struct manifest_git, refs, "refs", F_ALIAS_SCALAR),
+	{ 0 }
+};
+static const struct type git_type = TYPE(struct manifest_git, git_fields);
+
+static const struct field os_tag_fields[] = {
+	F_STR(struct manifest_os_tag, chart, "chart", F_REQUIRED),
+	F_STR(struct manifest_os_tag, versions, "versions", F_ALIAS_SCALAR),
+	F_STRV(struct manifest_os_tag, major, "major", F_ALIAS_SCALAR),
+	{ 0 }
+};
+static const struct type os_tag_type = TYPE(struct manifest_os_tag, os_tag_fields);
 
 static const struct field waiver_fields[] = {
 	F_STR(struct manifest_waiver, image, "image", F_REQUIRED),
@@ -97,6 +152,7 @@ static const struct type waiver_type = TYPE(struct manifest_waiver, waiver_field
 static const struct field discover_fields[] = {
 	F_STRV(struct manifest_discover, sites, "sites", F_ALIAS_SCALAR),
 	F_LIST(struct manifest_discover, rules, n_rules, "rules", scan_rule_type, 0),
+	F_LIST(struct manifest_discover, os_tags, n_os_tags, "osTags", os_tag_type, 0),
 	F_LIST(struct manifest_discover, waive, n_waive, "waive", waiver_type, 0),
 	{ 0 }
 };
@@ -114,6 +170,10 @@ static const struct field manifest_fields[] = {
 	F_LIST(struct manifest, charts, n_charts, "charts", chart_type, 0),
 	F_LIST(struct manifest, images, n_images, "images", image_type, 0),
 	F_LIST(struct manifest, files, n_files, "files", file_type, 0),
+	F_LIST(struct manifest, packages, n_packages, "packages", packages_type, 0),
+	F_LIST(struct manifest, python, n_python, "python", python_type, 0),
+	F_LIST(struct manifest, git, n_git, "git", git_type, 0),
+	F_JSON(struct manifest, facts, "facts", 0),
 	F_OBJ(struct manifest, discover, "discover", discover_type, 0),
 	{ 0 }
 };
@@ -124,39 +184,7 @@ void manifest_release(struct manifest *m)
 	decode_free(&manifest_type, m);
 }
 
-/* ---- words of the format that this version has no code for */
-
-static int refuse_key(const struct ydoc_marks *marks, const json_t *map, const char *key, const char *subject,
-		      const char *where, struct err *e)
-{
-	const json_t *value = json_object_get(map, key);
-	unsigned line = ydoc_line(marks, map, key, 0);
-
-	if (!value || json_is_null(value))
-		return 0;
-	return err_set(e, ERR_UNSUPPORTED, "%s:%u: %s%s: not supported by this version", subject, line, where, key);
-}
-
-static int refuse_later(const json_t *doc, const struct ydoc_marks *marks, const char *subject, struct err *e)
-{
-	static const char *const top[] = { "packages", "python", "git", "include" };
-	static const char *const of_image[] = { "base", "add" };
-	size_t i;
-	json_t *image;
-
-	for (i = 0; i < ARRAY_LEN(top); i++)
-		if (refuse_key(marks, doc, top[i], subject, "", e) < 0)
-			return -1;
-	json_array_foreach(json_object_get(doc, "images"), i, image) {
-		char where[48];
-
-		snprintf(where, sizeof(where), "images[%zu]: ", i);
-		for (size_t k = 0; k < ARRAY_LEN(of_image); k++)
-			if (refuse_key(marks, image, of_image[k], subject, where, e) < 0)
-				return -1;
-	}
-	return 0;
-}
+/* ---- reading */
 
 /* Before the keys: those of another kind would all be wrong. What is missing is for the decoder to say. */
 static int check_kind(const json_t *doc, const char *subject, struct err *e)
@@ -180,7 +208,7 @@ int manifest_parse(const void *p, size_t n, const char *subject, struct manifest
 		return -1;
 	if (json_is_null(doc))
 		return err_set(e, ERR_MALFORMED, "%s: is empty", subject);
-	if (check_kind(doc, subject, e) < 0 || refuse_later(doc, marks, subject, e) < 0 ||
+	if (check_kind(doc, subject, e) < 0 ||
 	    decode(&manifest_type, doc, marks, subject, &m, e) < 0)
 		return -1;
 

@@ -445,12 +445,36 @@ static json_t *blob_json(const char *media_type, const struct oci_blob *b)
 	return j;
 }
 
-/* A manifest of one layer; takes config, layer and annotations (which may be NULL). */
-static json_t *manifest_json_take(const char *artifact_type, json_t *config, json_t *layer, json_t *annotations)
+static bool component_ok(const char *s, size_t n)
 {
-	json_t *layers = json_array(), *j = json_object();
+	if (n == 0 || n > 255 || *s == '.' || *s == '-')
+		return false;
+	for (size_t i = 0; i < n; i++)
+		if (s[i] <= ' ' || s[i] > '~' || strchr("\\\"'`$&|;<>*?", s[i]))
+			return false;
+	return true;
+}
 
-	json_array_append_new(layers, layer);
+bool oci_title_ok(const char *title)
+{
+	if (strlen(title) > 512)
+		return false;
+	for (const char *s = title;; s++) {
+		size_t n = strcspn(s, "/");
+
+		if (!component_ok(s, n))
+			return false;
+		s += n;
+		if (!*s)
+			return true;
+	}
+}
+
+/* Takes config, layers and annotations (which may be NULL). */
+static json_t *manifest_json_take(const char *artifact_type, json_t *config, json_t *layers, json_t *annotations)
+{
+	json_t *j = json_object();
+
 	json_object_set_new(j, "schemaVersion", json_integer(2));
 	set_text(j, "mediaType", OCI_MANIFEST);
 	set_text(j, "artifactType", artifact_type);
@@ -461,16 +485,21 @@ static json_t *manifest_json_take(const char *artifact_type, json_t *config, jso
 	return j;
 }
 
-int oci_make_artifact_manifest(const char *artifact_type, const char *layer_type, const char *title,
-			       const struct oci_blob *layer, struct buf *out, struct err *e)
+int oci_make_artifact_manifest(const char *artifact_type, const struct oci_file *files, size_t n, struct buf *out,
+			       struct err *e)
 {
 	struct oci_blob empty = oci_empty_blob();
-	json_t *layer_json = blob_json(layer_type, layer), *notes = json_object();
+	json_t *layers = json_array();
 
-	set_text(notes, OCI_TITLE, title);
-	json_object_set_new(layer_json, "annotations", notes);
+	for (size_t i = 0; i < n; i++) {
+		json_t *layer = blob_json("application/octet-stream", &files[i].blob), *notes = json_object();
 
-	auto_json json_t *j = manifest_json_take(artifact_type, blob_json(OCI_EMPTY, &empty), layer_json, NULL);
+		set_text(notes, OCI_TITLE, files[i].title);
+		json_object_set_new(layer, "annotations", notes);
+		json_array_append_new(layers, layer);
+	}
+
+	auto_json json_t *j = manifest_json_take(artifact_type, blob_json(OCI_EMPTY, &empty), layers, NULL);
 
 	return jdoc_dump(j, out, e);
 }
@@ -478,12 +507,13 @@ int oci_make_artifact_manifest(const char *artifact_type, const char *layer_type
 int oci_make_chart_manifest(const char *name, const char *version, const struct oci_blob *config,
 			    const struct oci_blob *layer, struct buf *out, struct err *e)
 {
-	json_t *notes = json_object();
+	json_t *notes = json_object(), *layers = json_array();
 
 	set_text(notes, OCI_TITLE, name);
 	set_text(notes, OCI_VERSION, version);
+	json_array_append_new(layers, blob_json(HELM_CHART, layer));
 
-	auto_json json_t *j = manifest_json_take(NULL, blob_json(HELM_CONFIG, config), blob_json(HELM_CHART, layer), notes);
+	auto_json json_t *j = manifest_json_take(NULL, blob_json(HELM_CONFIG, config), layers, notes);
 
 	return jdoc_dump(j, out, e);
 }

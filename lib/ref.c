@@ -373,7 +373,8 @@ int ref_target_chart(const char *name, const char *version, const struct ref_sit
 	return make_target_take(site, "charts", name, tag, out, e);
 }
 
-int ref_target_file(const char *name, const struct digest *d, const struct ref_site *site, struct ref *out, struct err *e)
+int ref_target_artifact(const char *kind, const char *name, const struct digest *d, const struct ref_site *site,
+			struct ref *out, struct err *e)
 {
-	return make_target_take(site, "files", name, short_hex("", d), out, e);
+	return make_target_take(site, kind, name, short_hex("", d), out, e);
 }

@@ -15,6 +15,14 @@
 
 #define CONTENTS_MAX (1u << 20)         /* bytes of bundle.json */
 
+/* What belongs to an image: a signature, an attestation, an SBOM; a manifest in the same repository. */
+struct content_referrer {
+	struct digest digest;
+	char *media_type;       /* of the manifest */
+	char *artifact_type;    /* what it is; NULL = not said */
+	char *tag;              /* found by this tag ("sha256-….sig"); NULL = by its subject */
+};
+
 /* Why an image is carried: chart + template file + kind + field path, or the manifest itself. */
 struct content_reason {
 	char *chart;            /* NULL: listed in the manifest */
@@ -37,6 +45,7 @@ struct content_image {
 	struct digest target;   /* what the site tag names: `digest`, or the one child (sparse rule, format §7) */
 	struct content_child *children; size_t n_children;      /* of an index, in its order */
 	struct strv tags;       /* further tags on site */
+	struct content_referrer *referrers; size_t n_referrers; /* sorted by digest */
 	uint64_t size;          /* bytes of all carried blobs of this image, shared ones counted */
 	struct content_reason *reasons; size_t n_reasons;
 	json_t *notes;          /* strings for people: "all platforms taken: …"; may be NULL */
@@ -63,6 +72,20 @@ struct content_file {
 	uint64_t size;
 };
 
+/* Several files that are used together, one artifact with a layer for each; a layer's title is its path in the folder:
+ * a flat package repository, a Python index, a git bundle. */
+struct content_set {
+	char *kind;             /* "packages", "python" or "git": the list of the manifest */
+	char *name;
+	char *type;             /* "deb", "rpm", "simple", "bundle" */
+	char *platform;         /* NULL = any */
+	char *origin;           /* URL without query */
+	struct digest digest;   /* of its OCI manifest */
+	uint64_t files;         /* number of layers */
+	uint64_t size;          /* bytes of all of them */
+	json_t *notes;          /* array of strings for people: "nginx 1.22.1-9", "refs/heads/main 3f2a…"; may be NULL */
+};
+
 struct contents {
 	char *name, *version;
 	char *builder;          /* "bundler 0.1.0" */
@@ -74,6 +97,7 @@ struct contents {
 	struct content_image *images; size_t n_images;          /* sorted by ref */
 	struct content_chart *charts; size_t n_charts;          /* sorted by name */
 	struct content_file *files; size_t n_files;             /* sorted by name */
+	struct content_set *sets; size_t n_sets;                /* sorted by kind, then name */
 	json_t *rules;          /* discover.rules of the manifest (scan.h): the site proves with them; NULL = none */
 	json_t *not_carried;    /* array of {image, reason}: disabled triples, waived; for people */
 };
@@ -90,6 +114,7 @@ int contents_check(const struct contents *c, struct err *e) MUST_CHECK;
 void contents_release(struct contents *c);
 void contents_sort(struct contents *c);        /* images, charts and files; look-ups and the check need it */
 
+const struct content_set *contents_set(const struct contents *c, const char *kind, const char *name);
 /* Borrowed; NULL when absent. A file: the one for this platform, else the one for any. */
 const struct content_image *contents_image(const struct contents *c, const char *ref);
 const struct content_chart *contents_chart(const struct contents *c, const char *name);

@@ -28,6 +28,10 @@ enum lock_source_kind {
 				 * path of an archive, member "NAME?kubeVersion=…", `archive` its digest: to patch again
 				 * (chart.h). Must give the same digest, else ERR_DIGEST */
 	LOCK_MEMBER,            /* location URL or path of an archive, `member` in it, `archive` the digest of its bytes */
+	LOCK_GIT,               /* location URL of a git repository; member "COMMIT:PATH": a chart's folder, packed; or
+				 * "REF=COMMIT …", separated by spaces: a git bundle of them. Must give the same digest */
+	LOCK_LAYER,             /* location "host/path", archive the digest of a layer of an image there; `member` in it */
+	LOCK_ADD,               /* location the folder, member "PATH\nPATH…": these files as an image layer (image_add.h) */
 	LOCK_MADE,              /* the bytes stand in lock.made */
 };
 extern const char *const lock_source_kinds[];   /* "registry", "url", …, NULL */
@@ -57,6 +61,10 @@ struct lock_host {
 	char *host;
 	bool plain_http;
 	char *ca, *username, *password, *token;
+	char *cert, *key;       /* client certificate and its key: files */
+	char *proxy;            /* "http://HOST:PORT", "environment"; NULL = none */
+	char *rate;             /* bytes a second: "20MiB"; NULL = no limit */
+	char *user_agent;
 };
 
 struct lock {

@@ -7,8 +7,7 @@
  * Shape by decode tables: an unknown key names file, line and the nearest right one. Meaning by manifest_check:
  * names legal and unique, exactly one source per entry, hashes where bytes come from a server, references, platforms,
  * constraints and patterns readable. Nothing is looked up: no network, no file beside the manifest itself.
- * `packages`, `python`, `git`, `include` and an image's `base`/`add` are known words of the format that this version
- * refuses (ERR_UNSUPPORTED, with the line).
+ * `include` is read by manifest_load; manifest_parse, which has no folder to look in, refuses it.
  */
 #pragma once
 
@@ -33,18 +32,25 @@ struct manifest_host {
 	bool plain_http;
 	char *ca;                       /* "file:ca.pem" or a path */
 	char *username, *password, *token;
+	char *cert, *key;               /* client certificate and its key: "file:P" or paths */
+	char *proxy;                    /* "http://HOST:PORT" or "environment"; NULL = none */
+	char *rate;                     /* bytes a second at most: "20MiB"; NULL = no limit */
+	char *user_agent;
 };
 
 /* One of several places of a chart: the first whose variable is set is taken. */
 struct manifest_source {
-	char *repository;               /* http(s):// or oci:// */
+	char *repository;               /* http(s)://, oci:// or git+https://, git+file:// */
+	char *ref, *path;               /* of git: tag, branch or commit (NULL = the default branch); folder in the tree */
 	char *when;                     /* "env:X"; NULL = always */
 };
 struct manifest_patch { char *kube_version; };
 
 struct manifest_chart {
 	char *name, *version;           /* version: constraint; NULL = the highest release */
-	char *repository, *path;        /* one of these or sources */
+	char *repository, *path;        /* one of these or sources; git has both */
+	char *ref;                      /* of git */
+	char *keyring;                  /* "file:P" or a path: the provenance file must be there and signed by a key in it */
 	struct manifest_source *sources; size_t n_sources;
 	struct strv values;             /* files, for rendering where no step gives values */
 	struct manifest_patch patch;
@@ -52,24 +58,60 @@ struct manifest_chart {
 
 struct manifest_image {
 	char *ref;
-	char *layout;                   /* folder of an OCI layout; NULL = a registry */
+	char *layout;                   /* OCI layout (folder or archive) or `docker save` archive; NULL = a registry */
+	char *base;                     /* reference: ref is made of it and one layer more */
+	struct strv add;                /* paths of the files in that layer, which stand in / by their last component */
 	struct strv platforms;          /* empty = the manifest's */
 	struct strv tags;
 };
 
 struct manifest_file {
 	char *name;
-	char *url, *path;               /* one of them */
+	char *url, *path, *image;       /* one of them; image: the reference of another image, member a path in it */
 	char *sha256;                   /* 64 hex digits: of the bytes at url or path */
-	char *member;                   /* within the archive at url or path */
+	char *member;                   /* within the archive at url or path, or the image */
 	char *role, *mode, *platform;
+};
+
+/* A repository of OS packages: names in, the dependency closure out. */
+struct manifest_packages {
+	char *name;
+	char *type;                     /* "deb" or "rpm" */
+	char *url;
+	char *suite;                    /* deb: "bookworm"; "./" = a flat repository */
+	struct strv components;         /* deb */
+	char *architecture;             /* "amd64", "x86_64" */
+	char *keyring;                  /* "file:P" or a path: keys of its metadata's signature; NULL = trusted: true */
+	bool trusted;                   /* its metadata need not be signed; said in the lock */
+	struct strv install;            /* names, or NAME=VERSION; {kernel} = one for each kernel of the facts */
+	struct strv present;            /* packages that the nodes have already: not carried */
+	bool recommends;                /* deb: what is recommended too */
+	char *os;                       /* "ubuntu 24.04": {kernel} of these nodes only; NULL = all of this architecture */
+};
+struct manifest_python {
+	char *name;
+	struct strv requirements;
+	char *python;                   /* "3.10" */
+	char *platform;                 /* "manylinux_2_28_x86_64" */
+	char *index;                    /* URL of a simple index; NULL = pip's own */
+};
+struct manifest_git {
+	char *name, *url;
+	struct strv refs;               /* branches, tags or full names */
 };
 
 struct manifest_waiver { char *image, *reason; };
 
+/* How a chart's operator writes the OS of a node into a tag: {osTag}. */
+struct manifest_os_tag {
+	char *chart, *versions;         /* a semver range of the chart */
+	struct strv major;              /* IDs of distributions whose major version alone is used: "rhel" */
+};
+
 struct manifest_discover {
 	struct strv sites;              /* patterns, relative to the manifest */
 	struct scan_rule *rules; size_t n_rules;
+	struct manifest_os_tag *os_tags; size_t n_os_tags;      /* the first that fits */
 	struct manifest_waiver *waive; size_t n_waive;
 };
 
@@ -84,6 +126,10 @@ struct manifest {
 	struct manifest_chart *charts; size_t n_charts;
 	struct manifest_image *images; size_t n_images;
 	struct manifest_file *files; size_t n_files;
+	struct manifest_packages *packages; size_t n_packages;
+	struct manifest_python *python; size_t n_python;
+	struct manifest_git *git; size_t n_git;
+	json_t *facts;                  /* nodes that are known beforehand, as a facts file has them (facts.h); NULL = none */
 	struct manifest_discover discover;
 };
 

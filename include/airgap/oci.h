@@ -39,6 +39,7 @@
 #define HELM_CHART_OLD  "application/tar+gzip"
 #define HELM_PROVENANCE "application/vnd.cncf.helm.chart.provenance.v1.prov"
 #define AIRGAP_FILE     "application/vnd.airgap.file.v1"        /* artifactType of our files */
+#define AIRGAP_SET      "application/vnd.airgap.set.v1"         /* … of several files that belong together (contents.h) */
 /* The Accept header of a manifest request. */
 #define OCI_ACCEPT      OCI_INDEX ", " OCI_MANIFEST ", " DOCKER_LIST ", " DOCKER_MANIFEST
 
@@ -57,6 +58,10 @@ bool oci_is_schema1(const char *media_type);            /* refused wherever it c
 bool oci_is_foreign_layer(const char *media_type);      /* non-distributable: its bytes may be at urls only */
 /* 0 when it is an index or a manifest; else ERR_UNSUPPORTED that says what it is (schema 1: rebuild, push again). */
 int oci_check_type(const char *media_type, struct err *e) MUST_CHECK;
+/* A layer's title: a path below the folder it is written to. Relative, at most 512 bytes; its components of printable
+ * characters without space, quote and what a shell reads, none beginning with '.' or '-' (so never ".."). */
+bool oci_title_ok(const char *title);
+
 /* The encoding of a blob in the bundle (format.md §1), from its media type or, for a file, its file name alone:
  * true = stored as it is (it is compressed already), false = zstd. Case counts. */
 bool oci_encoding_stored(const char *media_type_or_file_name);
@@ -115,9 +120,10 @@ const struct descriptor *oci_index_pick(const struct oci_index *ix, const struct
 /* Makers: the same arguments give the same bytes (canonical JSON, no time, no machine). Out is appended to. */
 struct oci_blob { struct digest digest; uint64_t size; };
 struct oci_blob oci_empty_blob(void);                   /* of OCI_EMPTY_TEXT */
-/* One file: empty config, one layer with the title annotation. */
-int oci_make_artifact_manifest(const char *artifact_type, const char *layer_type, const char *title,
-			       const struct oci_blob *layer, struct buf *out, struct err *e) MUST_CHECK;
+struct oci_file { const char *title; struct oci_blob blob; };
+/* Files: empty config, a layer for each with the title annotation; octet streams. */
+int oci_make_artifact_manifest(const char *artifact_type, const struct oci_file *files, size_t n, struct buf *out,
+			       struct err *e) MUST_CHECK;
 /* A Helm chart: config = Chart.yaml as JSON, layer = the archive. name and version become title and version notes. */
 int oci_make_chart_manifest(const char *name, const char *version, const struct oci_blob *config,
 			    const struct oci_blob *layer, struct buf *out, struct err *e) MUST_CHECK;

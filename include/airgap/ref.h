@@ -73,9 +73,10 @@ struct ref_site {
 /* All three: out gets host, path and tag, never a digest. -1: out is unchanged; ERR_UNSAFE when the name is over
  * 255 characters with the host, the tag over 128, or not in the grammar (upper case, an IPv6 host kept in the path).
  * Image: PREFIX[/HOST]/PATH:TAG, `:` of HOST as `_`; digest only: tag d-<32 hex>; neither: latest.
- * Chart: PREFIX/charts/NAME:VERSION, `+` as `_`.   File: PREFIX/files/NAME:<32 hex of its digest>. */
+ * Chart: PREFIX/charts/NAME:VERSION, `+` as `_`.   File or set: PREFIX/KIND/NAME:<32 hex of its digest>, KIND
+ * "files", "packages", "python" or "git". */
 int ref_target(const struct ref *r, const struct ref_site *site, struct ref *out, struct err *e) MUST_CHECK;
 int ref_target_chart(const char *name, const char *version, const struct ref_site *site, struct ref *out,
 		     struct err *e) MUST_CHECK;
-int ref_target_file(const char *name, const struct digest *d, const struct ref_site *site, struct ref *out,
-		    struct err *e) MUST_CHECK;
+int ref_target_artifact(const char *kind, const char *name, const struct digest *d, const struct ref_site *site,
+			struct ref *out, struct err *e) MUST_CHECK;

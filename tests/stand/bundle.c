@@ -180,7 +180,7 @@ static void add_file(struct making *m, const char *value, bool tool)
 
 	buf_puts(&empty, OCI_EMPTY_TEXT);
 	keep(m, &empty, OCI_EMPTY, false);
-	must(oci_make_artifact_manifest(AIRGAP_FILE, "application/octet-stream", f.file, &blob, &manifest, &e), &e);
+	must(oci_make_artifact_manifest(AIRGAP_FILE, &(struct oci_file){ f.file, blob }, 1, &manifest, &e), &e);
 	f.blob = blob.digest;
 	f.size = blob.size;
 	f.digest = keep(m, &manifest, OCI_MANIFEST, true).digest;

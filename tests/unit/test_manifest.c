@@ -94,21 +94,6 @@ TEST(an_unknown_key_names_file_line_and_the_nearest)
 	assert_string_equal(e.msg, "bundle.yaml:7: charts[1]: unknown key 'verison': did you mean 'version'?");
 }
 
-TEST(refuses_with_the_line_what_comes_later)
-{
-	static const struct { const char *text, *why; } cases[] = {
-		{ HEAD "packages: [{name: x}]\n", "bundle.yaml:4: packages: not supported by this version" },
-		{ HEAD "python: [{name: x}]\n", "bundle.yaml:4: python: not supported" },
-		{ HEAD "git: [{name: x}]\n", "bundle.yaml:4: git: not supported" },
-		{ HEAD "include: [x.yaml]\n", "bundle.yaml:4: include: not supported" },
-		{ HEAD "images:\n  - ref: a/b:1\n    base: c/d:1\n", "bundle.yaml:6: images[0]: base: not supported" },
-		{ HEAD "images:\n  - ref: a/b:1\n    add: [x]\n", "bundle.yaml:6: images[0]: add: not supported" },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		refuses(cases[i].text, ERR_UNSUPPORTED, cases[i].why);
-}
-
 TEST(refuses_another_kind_or_version)
 {
 	refuses("apiVersion: airgap/v2\nkind: Manifest\nmetadata: {name: a, version: '1'}\n", ERR_UNSUPPORTED, "airgap/v2");
@@ -218,7 +203,6 @@ int main(void)
 		cmocka_unit_test(reads_every_key_of_the_format),
 		cmocka_unit_test(stream_and_platforms_have_defaults),
 		cmocka_unit_test(an_unknown_key_names_file_line_and_the_nearest),
-		cmocka_unit_test(refuses_with_the_line_what_comes_later),
 		cmocka_unit_test(refuses_another_kind_or_version),
 		cmocka_unit_test(refuses_what_makes_no_sense_and_says_where),
 		cmocka_unit_test(the_longest_alias_wins_at_a_slash),

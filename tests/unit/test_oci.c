@@ -285,7 +285,7 @@ TEST(what_we_make_has_one_spelling_and_reads_back)
 	struct oci_blob blob = oci_empty_blob();
 
 	assert_string_equal(digest_text(&blob.digest, empty), EMPTY);
-	assert_ok(oci_make_artifact_manifest(AIRGAP_FILE, "application/octet-stream", "helm", &layer, &file, &e), e);
+	assert_ok(oci_make_artifact_manifest(AIRGAP_FILE, &(struct oci_file){ "helm", layer }, 1, &file, &e), e);
 	assert_string_equal(buf_str(&file), "{\"artifactType\":\"application/vnd.airgap.file.v1\",\"config\":{\"digest\":\"" EMPTY
 		"\",\"mediaType\":\"application/vnd.oci.empty.v1+json\",\"size\":2},\"layers\":[{\"annotations\":"
 		"{\"org.opencontainers.image.title\":\"helm\"},\"digest\":"

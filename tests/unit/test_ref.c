@@ -260,7 +260,7 @@ TEST(charts_and_files_have_names_of_their_own)
 
 	assert_true(digest_parse("sha256:" HEX, &d));
 	assert_ok(ref_target_chart("gpu-operator", "v25.3.0+up1", &site, &chart, &e), e);
-	assert_ok(ref_target_file("helm", &d, &site, &file, &e), e);
+	assert_ok(ref_target_artifact("files", "helm", &d, &site, &file, &e), e);
 
 	auto_free char *chart_text = ref_format(&chart), *file_text = ref_format(&file);
 
@@ -269,7 +269,7 @@ TEST(charts_and_files_have_names_of_their_own)
 	assert_err(ref_target_chart("Upper", "1.0.0", &site, &bad, &e), e, ERR_UNSAFE);
 	assert_err(ref_target_chart("a", "1 0", &site, &bad, &e), e, ERR_UNSAFE);
 	assert_err(ref_target_chart("a/../b", "1.0.0", &site, &bad, &e), e, ERR_UNSAFE);
-	assert_err(ref_target_file("", &d, &site, &bad, &e), e, ERR_UNSAFE);
+	assert_err(ref_target_artifact("files", "", &d, &site, &bad, &e), e, ERR_UNSAFE);
 	assert_null(bad.path);
 }
 

@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fetch_run.h"
+
+int fetch_layer(struct fetcher *f, const struct lock_blob *b, const struct lock_source *s, uint64_t at, const struct sink *to,
+	      struct err *e)
+{
+	return err_set(e, ERR_UNSUPPORTED, "source of kind 'layer': not yet");
+}

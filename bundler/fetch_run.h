@@ -1,0 +1,31 @@
+/*
+ * fetch_run - what the files of the fetcher share. Private to bundler/fetch*.c.
+ */
+#pragma once
+
+#include "fetch.h"
+#include "remote.h"
+
+#include <pthread.h>
+
+struct fetcher {
+	const struct lock *lock;
+	char *dir;
+	struct remote *remote;
+	pthread_mutex_t archives;       /* one is downloaded at a time, so that none comes twice */
+};
+
+/* What makes the whole blob again, while only its end is wanted: a sink that drops the first `skip` bytes. */
+struct tail {
+	uint64_t skip;
+	const struct sink *to;
+};
+int tail_write(void *tail, const void *p, size_t n, struct err *e);
+
+/* fetch_git.c: a chart's folder, or a git bundle, made again. */
+int fetch_git(struct fetcher *f, const struct lock_source *s, uint64_t at, const struct sink *to, struct err *e) MUST_CHECK;
+/* fetch_layer.c: a file out of a layer of another image. */
+int fetch_layer(struct fetcher *f, const struct lock_blob *b, const struct lock_source *s, uint64_t at, const struct sink *to,
+		struct err *e) MUST_CHECK;
+/* fetch_add.c: files as a layer. */
+int fetch_add(struct fetcher *f, const struct lock_source *s, uint64_t at, const struct sink *to, struct err *e) MUST_CHECK;
