@@ -1,0 +1,42 @@
+/*
+ * push_plan - what a push is made of: every tag with its tree of manifests, every blob once with all the repositories
+ * that need it. Private to deployer/push*.c.
+ */
+#pragma once
+
+#include "push.h"
+
+#include <airgap/oci.h>
+
+struct push_place {             /* a blob in one repository */
+	struct digest digest;
+	uint64_t size;
+	size_t repository;
+};
+
+struct push_document {          /* a manifest or index in one repository */
+	struct digest digest;
+	char *type;
+	size_t repository;
+	unsigned height;        /* 0 = no manifests below; pushed in rising order */
+};
+
+struct push_tag { char *text; size_t repository; struct digest digest; char *type; bool right; };
+
+struct push_plan {
+	struct session *session;
+	struct strv repositories;
+	struct push_place *places; size_t n_places;
+	struct push_document *documents; size_t n_documents;
+	struct push_tag *tags; size_t n_tags;
+	bool *settled;          /* repositories whose tags all name what they should: the registry has checked what hangs on them */
+	size_t *groups; size_t n_groups;        /* first place of each blob; places are sorted by digest */
+	struct push_report *report;
+	_Atomic uint64_t uploaded, mounted, present, bytes;
+};
+void push_plan_release(struct push_plan *p);
+
+/* push_gather.c: all of the bundle, or what `wanted` names. ERR_PREFLIGHT: two different images with one name. */
+int push_gather(struct push_plan *p, const struct strv *wanted, struct err *e) MUST_CHECK;
+/* The bytes of a manifest or index, appended to out. */
+int push_load_document(struct push_plan *p, const struct digest *d, struct buf *out, struct err *e) MUST_CHECK;
