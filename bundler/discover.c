@@ -117,11 +117,12 @@ static json_t *site_values(const struct discover *d, const struct destination *s
 {
 	const struct manifest *m = d->run->m;
 	json_t *values = s->values ? json_deep_copy(s->values) : json_object();
+	json_t *facts = facts_encode(&d->run->facts);
 
 	json_object_set_new(values, "airgap", json_pack(
-		"{ss, s{}, s{}, s{ss, so}, s{ss, ss, s{}, s{}, s{}, s{}, s{}, s{}}}",
-		"side", "build", "facts", "installed",
-		"kubernetes", "version", s->kube_version, "apiVersions", names_of(&m->kubernetes.api_versions),
+		"{ss, so, s{}, s{ss, so}, s{ss, ss, s{}, s{}, s{}, s{}, s{}, s{}}}",
+		"side", "build", "facts", facts ? facts : json_object(), "installed",
+		"kubernetes", "version", s->kube_version, "apiVersions", names_of(d->run->api_versions),
 		"bundle", "name", m->metadata.name, "version", m->metadata.version,
 		"charts", "images", "files", "packages", "python", "git"));
 	return values;
@@ -146,7 +147,7 @@ static int render_steps(struct discover *d, struct destination *s, struct err *e
 	auto_json json_t *values = site_values(d, s);
 	const struct helm_render r = {
 		.chart = d->site_chart->path, .release = "site", .ns = "default", .values = values,
-		.kube_version = s->kube_version, .api_versions = &d->run->m->kubernetes.api_versions,
+		.kube_version = s->kube_version, .api_versions = d->run->api_versions,
 	};
 	struct helm *helm = run_helm(d->run, e);
 

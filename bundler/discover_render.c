@@ -77,7 +77,7 @@ static int render_twice(void *ctx, unsigned worker, size_t item, struct err *e)
 	const struct helm_render r = {
 		.chart = x->chart->path, .release = x->release, .ns = x->ns, .values = x->values,
 		.base = (const json_t *const *)x->base, .kube_version = x->kube_version,
-		.api_versions = &m->kubernetes.api_versions,
+		.api_versions = s->run->api_versions,
 	};
 
 	if (helm_template(&s->run->helm, &r, &a, e) < 0 || helm_template(&s->run->helm, &r, &b, e) < 0 ||

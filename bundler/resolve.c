@@ -45,6 +45,7 @@ void run_release(struct run *r)
 	free(r->dir);
 	free(r->prefix);
 	free(r->kube_version);
+	facts_release(&r->facts);
 	*r = (struct run){ 0 };
 }
 
@@ -208,7 +209,8 @@ static int fill_head(struct run *r, const struct resolve_opts *o, struct err *e)
 	l->contents.builder = xstrdup("bundler " AIRGAP_VERSION);
 	fill_platforms(&l->contents, &m->platforms);
 	l->contents.kube_version = xstrdup(r->kube_version);
-	copy_list(&l->contents.api_versions, &m->kubernetes.api_versions);
+	copy_list(&l->contents.api_versions, r->api_versions);
+	l->contents.facts = facts_encode(&r->facts);
 	fill_hosts(r, l);
 	return 0;
 }
@@ -243,10 +245,25 @@ static int find_prefix(struct run *r, const char *base, struct err *e)
 	return 0;
 }
 
-/* The site's version of Kubernetes goes before the manifest's. */
+/* The file goes before the manifest; nodes are those of both. */
+static int load_facts(struct run *r, const char *path, struct err *e)
+{
+	auto_facts struct facts known = { 0 };
+
+	if (path && facts_load(path, &r->facts, e) < 0)
+		return -1;
+	if (!r->m->facts)
+		return 0;
+	if (facts_decode(r->m->facts, NULL, "the manifest", &known, e) < 0)
+		return -1;
+	facts_merge_take(&r->facts, &known);
+	return 0;
+}
+
+/* The site's version of Kubernetes goes before the facts', that before the manifest's. */
 static int find_kubernetes(struct run *r, const char *site_path, struct err *e)
 {
-	const char *version = r->m->kubernetes.version;
+	const char *version = r->facts.kube_version ? r->facts.kube_version : r->m->kubernetes.version;
 	auto_buf struct buf text = BUF_INIT(ydoc_user.bytes);
 	auto_json json_t *site = NULL;
 
@@ -264,6 +281,7 @@ static int find_kubernetes(struct run *r, const char *site_path, struct err *e)
 	if (!version)
 		run_warn(r, "kubernetes.version is not set: charts are rendered for " DEFAULT_KUBERNETES);
 	r->kube_version = xstrdup(version ? version : DEFAULT_KUBERNETES);
+	r->api_versions = r->facts.api_versions.n ? &r->facts.api_versions : &r->m->kubernetes.api_versions;
 	return 0;
 }
 
@@ -273,9 +291,8 @@ static int open_run(struct run *r, const char *path, const struct resolve_opts *
 	r->jobs = o->jobs ? o->jobs : pool_jobs();
 	r->image_jobs = o->jobs ? o->jobs : IMAGE_JOBS;
 	r->helm_path = o->helm;
-	if (o->facts)
-		return err_set(e, ERR_USAGE, "--facts: not supported by this version");
-	if (find_prefix(r, o->base, e) < 0 || find_kubernetes(r, o->site, e) < 0 || fill_head(r, o, e) < 0)
+	if (find_prefix(r, o->base, e) < 0 || load_facts(r, o->facts, e) < 0 || find_kubernetes(r, o->site, e) < 0 ||
+	    fill_head(r, o, e) < 0)
 		return -1;
 	/* The lock's hosts speak of paths as the lock sees them: the same files. */
 	auto_free char *base = o->base ? xstrdup(o->base) : xstrdup(r->dir);

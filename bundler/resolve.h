@@ -17,7 +17,7 @@
 
 struct resolve_opts {
 	const char *site;       /* site file; NULL = the manifest's discover.sites, or the site chart's defaults */
-	const char *facts;      /* not read by this version: ERR_USAGE */
+	const char *facts;      /* facts file (facts.h); NULL = none but the manifest's */
 	const char *helm;       /* program; NULL = from PATH */
 	const char *base;       /* folder the lock will be in: its paths are relative to it; NULL = the manifest's folder */
 	unsigned jobs;          /* 0 = pool_jobs() */

@@ -7,6 +7,7 @@
 #include "remote.h"
 
 #include <airgap/chart.h>
+#include <airgap/facts.h>
 #include <airgap/helm.h>
 #include <airgap/manifest.h>
 #include <airgap/oci.h>
@@ -34,7 +35,9 @@ struct run {
 	unsigned image_jobs;            /* images at once: mostly waiting for servers */
 	struct remote *remote;
 	struct helm helm;               /* opened at first use: helm.version is set then */
+	struct facts facts;             /* of --facts and of the manifest; n_nodes 0 = no node is known */
 	char *kube_version;
+	const struct strv *api_versions;        /* for rendering: of the facts, else the manifest's; borrowed */
 	struct run_index *indexes; size_t n_indexes;    /* of repositories, each read once */
 	struct run_chart **charts; size_t n_charts;     /* the site chart too; each stays where it is */
 	struct images images;

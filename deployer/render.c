@@ -80,7 +80,8 @@ static json_t *chart_values(const struct session *s)
 	return charts;
 }
 
-/* The reserved key: what the site chart may know of this run (design §3). */
+/* The reserved key: what the site chart may know of this run (design §3). The facts are those of the build: what was
+ * carried was chosen by them, and steps do not change while an operator labels its nodes. */
 static json_t *reserved(struct session *s, const json_t *installed, struct err *e)
 {
 	auto_json json_t *images = json_object();
@@ -91,8 +92,9 @@ static json_t *reserved(struct session *s, const json_t *installed, struct err *
 	if (image_values(s, images, e) < 0 || file_values(s, files, e) < 0)
 		return NULL;
 
-	auto_json json_t *j = json_pack("{s:s, s:{}, s:{s:s}, s:O*, s:{s:s, s:s, s:O, s:O, s:O, s:{}, s:{}, s:{}}}",
-					"side", "site", "facts", "kubernetes", "version", version ? version : "",
+	auto_json json_t *facts = s->contents.facts ? json_incref(s->contents.facts) : json_object();
+	auto_json json_t *j = json_pack("{s:s, s:O, s:{s:s}, s:O*, s:{s:s, s:s, s:O, s:O, s:O, s:{}, s:{}, s:{}}}",
+					"side", "site", "facts", facts, "kubernetes", "version", version ? version : "",
 					"installed", installed,
 					"bundle", "name", s->contents.name, "version", s->contents.version,
 					"charts", charts, "images", images, "files", files, "packages", "python", "git");

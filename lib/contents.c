@@ -97,6 +97,7 @@ static const struct field contents_fields[] = {
 	F_STRV(struct contents, platforms, "platforms", 0),
 	F_STR(struct contents, kube_version, "kubeVersion", 0),
 	F_STRV(struct contents, api_versions, "apiVersions", 0),
+	F_JSON(struct contents, facts, "facts", 0),
 	F_STR(struct contents, site, "site", 0),
 	F_JSON(struct contents, site_values, "siteValues", 0),
 	F_LIST(struct contents, images, n_images, "images", image_type, 0),

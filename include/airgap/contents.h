@@ -92,6 +92,7 @@ struct contents {
 	struct strv platforms;
 	char *kube_version;     /* rendered for, NULL = not said */
 	struct strv api_versions;
+	json_t *facts;          /* what the build knew of the site's nodes (facts.h), for `airgap.facts` there; NULL = nothing */
 	char *site;             /* chart name of the site chart; NULL = none */
 	json_t *site_values;    /* the site file recorded at build (references only), or NULL */
 	struct content_image *images; size_t n_images;          /* sorted by ref */
