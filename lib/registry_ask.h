@@ -62,8 +62,8 @@ int registry_token_fetch(struct registry *r, const struct challenge *c, const st
  * -1: it was refused before, e says how. Called without the lock. */
 int registry_standing_begin(struct registry *r, const struct credential *c, struct err *e) MUST_CHECK;
 void registry_standing_end(struct registry *r, const struct credential *c, enum registry_standing is, const struct err *why);
-/* -1: the registry refuses this user and password. Asks it once. */
-int registry_prove_basic(struct registry *r, const struct credential *c, struct err *e) MUST_CHECK;
+/* -1: the registry refuses these credentials, of whichever repository. Asks it once. */
+int registry_prove(struct registry *r, const struct credential *c, struct err *e) MUST_CHECK;
 void registry_standings_release(struct registry_auth *a);
 /* http's own clock is private to it. */
 uint64_t registry_now(void);

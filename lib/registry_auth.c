@@ -139,6 +139,15 @@ static int find_credential(struct registry *r, const struct registry_scope *s, s
 	return credential_find(r->credentials, r->host, s->repository ? s->repository : "", out, e);
 }
 
+/* May it be shown to the registry, and does the registry take it? A refresh token is for token servers only. */
+static int check_for_registry(struct registry *r, const struct credential *c, struct err *e)
+{
+	if (c->kind == CREDENTIAL_IDENTITY)
+		return err_set(e, ERR_AUTH, "%s: wants a user and a password: the identity token from %s is for a token server",
+			       r->host, c->origin);
+	return registry_prove(r, c, e);
+}
+
 /* Called and left with the lock held; gives it up while it asks. */
 static int basic(struct registry *r, const struct registry_scope *s, struct secret *value, struct err *e)
 {
@@ -148,8 +157,8 @@ static int basic(struct registry *r, const struct registry_scope *s, struct secr
 
 	int found = find_credential(r, s, &c, e), proved = 0;
 
-	if (found == 1 && c.kind == CREDENTIAL_BASIC)
-		proved = registry_prove_basic(r, &c, e);
+	if (found == 1)
+		proved = check_for_registry(r, &c, e);
 	pthread_mutex_lock(&r->auth.lock);
 	if (found < 0 || proved < 0)
 		return -1;
@@ -173,6 +182,8 @@ static int fetch(struct registry *r, const struct registry_scope *s, const struc
 	if (found < 0)
 		return -1;
 	if (found && who.kind == CREDENTIAL_BEARER) {
+		if (registry_prove(r, &who, e) < 0)
+			return -1;
 		credential_header(&who, value);
 		*good_until = UINT64_MAX;
 		return 0;

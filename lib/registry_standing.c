@@ -85,7 +85,7 @@ bool registry_locked_out(struct registry *r)
 }
 
 /* 0: not refused here; whether it opens a repository is another question. */
-static int try_basic(struct registry *r, const struct credential *c, enum registry_standing *is, struct err *e)
+static int try_header(struct registry *r, const struct credential *c, enum registry_standing *is, struct err *e)
 {
 	auto_response struct http_response answer = HTTP_RESPONSE_INIT;
 	auto_buf struct buf body = BUF_INIT(HTTP_TEXT_MAX);
@@ -108,7 +108,7 @@ static int try_basic(struct registry *r, const struct credential *c, enum regist
 	return http_status_error(&answer, subject, e);
 }
 
-int registry_prove_basic(struct registry *r, const struct credential *c, struct err *e)
+int registry_prove(struct registry *r, const struct credential *c, struct err *e)
 {
 	enum registry_standing is = STANDING_UNKNOWN;
 	int known = registry_standing_begin(r, c, e);
@@ -116,7 +116,7 @@ int registry_prove_basic(struct registry *r, const struct credential *c, struct 
 	if (known != 0)
 		return MIN(known, 0);
 
-	int rc = try_basic(r, c, &is, e);
+	int rc = try_header(r, c, &is, e);
 
 	registry_standing_end(r, c, is, e);
 	return rc;

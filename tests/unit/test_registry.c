@@ -3,6 +3,7 @@
 
 #include "served.h"
 
+#include <airgap/fs.h>
 #include <airgap/pool.h>
 #include <airgap/registry.h>
 
@@ -13,9 +14,9 @@ static struct served server;
 static struct http_client *http;
 static struct registry *registry;
 static char *host;
-static _Atomic unsigned tokens, life, basics;
+static _Atomic unsigned tokens, life, basics, bearers;
 static _Atomic int token_status;        /* what the token server answers; 0 = a token */
-static _Atomic bool wants_basic;
+static _Atomic bool wants_basic, wants_known;
 
 static void answer_token(struct buf *out)
 {
@@ -34,7 +35,15 @@ static void answer_token(struct buf *out)
 static void refuse_basic(const struct asked *a, struct buf *out)
 {
 	basics += str_starts(a->authorization, "Basic ");
+	bearers += str_starts(a->authorization, "Bearer ");
 	served_text(out, 401, "WWW-Authenticate: Basic realm=x\r\n", "");
+}
+
+/* Tokens that somebody else gave us; none is right. */
+static void refuse_bearer(const struct asked *a, const char *challenge, struct buf *out)
+{
+	bearers += str_starts(a->authorization, "Bearer ");
+	served_text(out, 401, challenge, "");
 }
 
 /* A registry that wants tokens; every manifest is the same, every blob is "blob". */
@@ -46,6 +55,8 @@ static void answer(const struct asked *a, struct buf *out)
 		answer_token(out);
 	else if (wants_basic)
 		refuse_basic(a, out);
+	else if (wants_known)
+		refuse_bearer(a, challenge, out);
 	else if (!str_starts(a->authorization, "Bearer t"))
 		served_text(out, 401, challenge, "");
 	else if (strstr(a->target, "/manifests/"))
@@ -67,9 +78,9 @@ static int set_up(void **state)
 	struct registry_options o = { .plain_http = true, .push = true };
 
 	err_clear(&e);
-	tokens = basics = 0;
+	tokens = basics = bearers = 0;
 	token_status = 0;
-	wants_basic = false;
+	wants_basic = wants_known = false;
 	life = 300;
 	served_start(&server, answer);
 	host = xasprintf("127.0.0.1:%u", server.port);
@@ -193,10 +204,12 @@ TEST(refuses_illegal_names)
 	assert_int_equal(registry_stats(registry).requests, 0);
 }
 
-/* A registry that knows us by a password. */
-static struct registry *open_as(struct credential_set **set)
+/* A registry that knows us by a password, or by a token. */
+static struct registry *open_as(struct credential_set **set, bool token)
 {
-	const struct credential_host h = { .host = host, .username = "me", .password = "env:REGISTRY_TEST" };
+	const struct credential_host h = { .host = host, .username = token ? NULL : "me",
+					   .password = token ? NULL : "env:REGISTRY_TEST",
+					   .token = token ? "env:REGISTRY_TEST" : NULL };
 	struct registry_options o = { .plain_http = true };
 
 	setenv("REGISTRY_TEST", "secret", 1);
@@ -222,7 +235,7 @@ static int get_theirs(void *ctx, unsigned worker, size_t item, struct err *err)
 static void assert_shown(unsigned want_tokens, unsigned want_basics, bool locked_out)
 {
 	auto_credential_set struct credential_set *set = NULL;
-	auto_registry struct registry *r = open_as(&set);
+	auto_registry struct registry *r = open_as(&set, wants_known);
 
 	theirs = r;
 	assert_ok(pool_each(8, 35, get_theirs, NULL, &e), e);
@@ -241,6 +254,34 @@ TEST(shows_a_wrong_password_once_to_a_registry)
 {
 	wants_basic = true;
 	assert_shown(0, 1, true);
+}
+
+TEST(shows_a_wrong_token_once)
+{
+	wants_known = true;
+	assert_shown(0, 0, true);
+	assert_int_equal(bearers, 1);
+}
+
+/* A refresh token opens token servers; the registry itself must not see it. */
+TEST(keeps_an_identity_token_from_the_registry)
+{
+	auto_free char *path = xasprintf("%s/registry-auth.XXXXXX", getenv("TMPDIR") ? getenv("TMPDIR") : "/tmp");
+	auto_free char *text = xasprintf("{\"auths\":{\"%s\":{\"identitytoken\":\"refresh\"}}}", host);
+	auto_fd int fd = mkstemp(path);
+	auto_credential_set struct credential_set *set = credential_set_new(NULL, 0, NULL, false, &e);
+	struct registry_options o = { .plain_http = true, .credentials = set };
+	auto_registry struct registry *r = registry_open(http, host, &o, &e);
+	auto_registry_manifest struct registry_manifest m = REGISTRY_MANIFEST_INIT;
+
+	assert_int_equal(write(fd, text, strlen(text)), strlen(text));
+	setenv("REGISTRY_AUTH_FILE", path, 1);
+	wants_basic = wants_known = true;
+	assert_err(registry_manifest_get(r, "a", "v1", &m, &e), e, ERR_AUTH);
+	unsetenv("REGISTRY_AUTH_FILE");
+	unlink(path);
+	assert_non_null(strstr(e.msg, "identity token"));
+	assert_int_equal(basics + bearers, 0);
 }
 
 TEST(asks_again_where_one_scope_is_refused)
@@ -267,6 +308,8 @@ int main(void)
 		T(refuses_illegal_names),
 		T(shows_a_wrong_password_once_to_a_token_server),
 		T(shows_a_wrong_password_once_to_a_registry),
+		T(shows_a_wrong_token_once),
+		T(keeps_an_identity_token_from_the_registry),
 		T(asks_again_where_one_scope_is_refused),
 		T(shows_a_good_password_for_each_scope),
 	};
