@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What a step may say: one table per block; the envelope around it is the same for all kinds. */
+#include "steps_part.h"
+
+const char *const step_kind_names[STEP_KINDS + 1] = {
+	"Carry", "Namespace", "Secret", "Release", "Apply", "Wait", NULL
+};
+
+static const struct field carry_fields[] = {
+	F_STRV(struct step_carry, charts, "charts", 0),
+	F_STRV(struct step_carry, images, "images", 0),
+	F_STRV(struct step_carry, files, "files", 0),
+	F_STRV(struct step_carry, packages, "packages", 0),
+	F_STRV(struct step_carry, python, "python", 0),
+	F_JSON(struct step_carry, waive, "waive", 0),
+	{ 0 }
+};
+static const struct type carry_block = TYPE(struct step_carry, carry_fields);
+
+static const struct field pull_secret_fields[] = {
+	F_STR(struct step_pull_secret, name, "name", F_REQUIRED),
+	F_STRV(struct step_pull_secret, service_accounts, "serviceAccounts", 0),
+	{ 0 }
+};
+static const struct type pull_secret_type = TYPE(struct step_pull_secret, pull_secret_fields);
+static const struct field namespace_fields[] = {
+	F_STR(struct step_namespace, name, "name", F_REQUIRED),
+	F_JSON(struct step_namespace, labels, "labels", 0),
+	F_STR(struct step_namespace, pod_security, "podSecurity", 0),
+	F_OBJ(struct step_namespace, pull_secret, "pullSecret", pull_secret_type, 0),
+	F_BOOL(struct step_namespace, user_images, "userImages", 0),
+	{ 0 }
+};
+static const struct type namespace_block = TYPE(struct step_namespace, namespace_fields);
+
+static const struct field secret_fields[] = {
+	F_STRV(struct step_secret, namespaces, "namespaces", F_REQUIRED),
+	F_STR(struct step_secret, name, "name", F_REQUIRED),
+	F_STR(struct step_secret, type, "type", 0),
+	F_JSON(struct step_secret, data, "data", F_REQUIRED),
+	{ 0 }
+};
+static const struct type secret_block = TYPE(struct step_secret, secret_fields);
+
+static const struct field base_fields[] = {
+	F_STR(struct step_base, chart_file, "chartFile", F_REQUIRED),
+	F_BOOL(struct step_base, optional, "optional", 0),
+	{ 0 }
+};
+static const struct type base_type = TYPE(struct step_base, base_fields);
+static const struct field late_fields[] = {
+	F_STRV(struct step_late, needs, "needs", F_REQUIRED),
+	F_JSON(struct step_late, values, "values", F_REQUIRED),
+	{ 0 }
+};
+static const struct type late_type = TYPE(struct step_late, late_fields);
+static const struct field release_fields[] = {
+	F_STR(struct step_release, chart, "chart", F_REQUIRED),
+	F_STR(struct step_release, name, "name", F_REQUIRED),
+	F_STR(struct step_release, ns, "namespace", F_REQUIRED),
+	F_STR(struct step_release, timeout, "timeout", 0),
+	F_LIST(struct step_release, base, n_base, "base", base_type, 0),
+	F_JSON(struct step_release, values, "values", 0),
+	F_LIST(struct step_release, late, n_late, "late", late_type, 0),
+	F_BOOL(struct step_release, take_ownership, "takeOwnership", 0),
+	F_BOOL(struct step_release, tests, "tests", 0),
+	F_STR(struct step_release, rollback, "rollback", 0),
+	F_STRV(struct step_release, before, "before", 0),
+	{ 0 }
+};
+static const struct type release_block = TYPE(struct step_release, release_fields);
+
+static const struct field apply_fields[] = {
+	F_STR(struct step_apply, ns, "namespace", 0),
+	F_JSON(struct step_apply, objects, "objects", 0),
+	F_STR(struct step_apply, file, "file", 0),
+	{ 0 }
+};
+static const struct type apply_block = TYPE(struct step_apply, apply_fields);
+
+static const struct field object_fields[] = {
+	F_STR(struct step_object, api_version, "apiVersion", F_REQUIRED),
+	F_STR(struct step_object, kind, "kind", F_REQUIRED),
+	F_STR(struct step_object, ns, "namespace", 0),
+	F_STR(struct step_object, name, "name", F_REQUIRED),
+	{ 0 }
+};
+static const struct type object_type = TYPE(struct step_object, object_fields);
+static const struct field wait_fields[] = {
+	F_OBJ(struct step_wait, object, "object", object_type, F_REQUIRED),
+	F_STR(struct step_wait, until, "until", F_REQUIRED),
+	F_STR(struct step_wait, fail, "fail", 0),
+	F_STR(struct step_wait, timeout, "timeout", 0),
+	{ 0 }
+};
+static const struct type wait_block = TYPE(struct step_wait, wait_fields);
+
+static const struct field metadata_fields[] = {
+	F_STR(struct step_metadata, name, "name", F_REQUIRED),
+	{ 0 }
+};
+static const struct type metadata_type = TYPE(struct step_metadata, metadata_fields);
+
+#define STEP_DOCUMENT(block, member, key)                                        \
+	{                                                                        \
+		F_STR(struct step, api_version, "apiVersion", F_REQUIRED),       \
+		F_STR(struct step, kind_name, "kind", F_REQUIRED),               \
+		F_OBJ(struct step, metadata, "metadata", metadata_type, F_REQUIRED), \
+		F_STRV(struct step, stated, "needs", 0),                         \
+		F_BOOL(struct step, protect, "protect", 0),                      \
+		F_OBJ(struct step, member, key, block, F_REQUIRED),              \
+		{ 0 }                                                            \
+	}
+
+static const struct field carry_document[] = STEP_DOCUMENT(carry_block, carry, "carry");
+static const struct field namespace_document[] = STEP_DOCUMENT(namespace_block, ns, "namespace");
+static const struct field secret_document[] = STEP_DOCUMENT(secret_block, secret, "secret");
+static const struct field release_document[] = STEP_DOCUMENT(release_block, release, "release");
+static const struct field apply_document[] = STEP_DOCUMENT(apply_block, apply, "apply");
+static const struct field wait_document[] = STEP_DOCUMENT(wait_block, wait, "wait");
+
+const struct type step_types[STEP_KINDS] = {
+	[STEP_CARRY] = TYPE(struct step, carry_document),
+	[STEP_NAMESPACE] = TYPE(struct step, namespace_document),
+	[STEP_SECRET] = TYPE(struct step, secret_document),
+	[STEP_RELEASE] = TYPE(struct step, release_document),
+	[STEP_APPLY] = TYPE(struct step, apply_document),
+	[STEP_WAIT] = TYPE(struct step, wait_document),
+};

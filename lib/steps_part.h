@@ -1,0 +1,13 @@
+/*
+ * steps_part - the two halves of a step's reading: its shape (steps_blocks.c) and its meaning (steps_check.c).
+ */
+#pragma once
+
+#include <airgap/steps.h>
+
+extern const struct type step_types[STEP_KINDS];
+
+/* Kubernetes and helm names: a leading '-' would be an option, a '/' a path. */
+bool step_name_ok(const char *s, size_t max);
+/* The block makes sense. -1: ERR_MALFORMED, "KEY: what is wrong: what to do". */
+int step_check(const struct step *s, struct err *e) MUST_CHECK;
