@@ -12,6 +12,7 @@ const struct opt build_options[] = {
 	OPT_STR(struct build_opts, signer, 0, "signer", "COMMAND", "sign with a program: it reads what is to be signed"),
 	OPT_STR(struct build_opts, public, 0, "public", "KEY.pub", "the public key that COMMAND signs with"),
 	OPT_STR(struct build_opts, site, 0, "site", "SITE", "carry what this site file needs (a manifest only)"),
+	OPT_LIST(struct build_opts, overlays, 0, "overlay", "FILE", "a manifest that wins key by key; may be repeated"),
 	OPT_STR(struct build_opts, facts, 0, "facts", "FILE", "what `deployer facts` wrote on site (a manifest only)"),
 	OPT_UINT(struct build_opts, jobs, 'j', "jobs", "N", "downloads at once (default 4)"),
 	OPT_UINT(struct build_opts, level, 0, "level", "N", "zstd level 1 to 19 of what is compressed (default 3)"),
@@ -23,8 +24,8 @@ static int build_lock(const char *path, const struct build_opts *o, struct err *
 	auto_lock struct lock l = { 0 };
 	auto_free char *dir = fs_dirname(path);
 
-	if (o->site || o->facts)
-		return err_set(e, ERR_USAGE, "'%s' is a lock: --site and --facts are for manifests", path);
+	if (o->site || o->facts || o->overlays.n)
+		return err_set(e, ERR_USAGE, "'%s' is a lock: --site, --facts and --overlay are for manifests", path);
 	if (lock_load(path, &l, e) < 0)
 		return -1;
 	return build_bundle(&l, dir, o, e);
@@ -32,7 +33,7 @@ static int build_lock(const char *path, const struct build_opts *o, struct err *
 
 static int build_manifest(const char *path, const struct build_opts *o, struct err *e)
 {
-	const struct resolve_opts r = { .site = o->site, .facts = o->facts, .jobs = o->jobs };
+	const struct resolve_opts r = { .site = o->site, .overlays = &o->overlays, .facts = o->facts, .jobs = o->jobs };
 	auto_lock struct lock l = { 0 };
 	auto_free char *dir = fs_dirname(path);
 

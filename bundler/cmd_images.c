@@ -10,10 +10,11 @@
 #include <fcntl.h>
 #include <stdio.h>
 
-struct images_opts { const char *site, *facts, *trust; unsigned jobs; bool json; };
+struct images_opts { const char *site, *facts, *trust; struct strv overlays; unsigned jobs; bool json; };
 
 const struct opt images_options[] = {
 	OPT_STR(struct images_opts, site, 0, "site", "SITE", "only what this site file needs (a manifest only)"),
+	OPT_LIST(struct images_opts, overlays, 0, "overlay", "FILE", "a manifest that wins key by key; may be repeated"),
 	OPT_STR(struct images_opts, facts, 0, "facts", "FILE", "what `deployer facts` wrote on site (a manifest only)"),
 	OPT_STR(struct images_opts, trust, 't', "trust", "DIR", "the folder with the keys to trust (a bundle only)"),
 	OPT_UINT(struct images_opts, jobs, 'j', "jobs", "N", "requests and renders at once"),
@@ -59,12 +60,12 @@ static void take_contents(struct lock *l, struct contents *out)
 
 static int from_text(const char *path, const struct images_opts *o, struct contents *out, struct err *e)
 {
-	const struct resolve_opts r = { .site = o->site, .facts = o->facts, .jobs = o->jobs };
+	const struct resolve_opts r = { .site = o->site, .overlays = &o->overlays, .facts = o->facts, .jobs = o->jobs };
 	auto_lock struct lock l = { 0 };
 	int is_lock = lock_is(path, e);
 
-	if (is_lock == 1 && (o->site || o->facts))
-		return err_set(e, ERR_USAGE, "'%s' is a lock: --site and --facts are for manifests", path);
+	if (is_lock == 1 && (o->site || o->facts || o->overlays.n))
+		return err_set(e, ERR_USAGE, "'%s' is a lock: --site, --facts and --overlay are for manifests", path);
 	if (is_lock < 0 || (is_lock ? lock_load(path, &l, e) : resolve_manifest(path, &r, &l, e)) < 0)
 		return -1;
 	for (size_t i = 0; i < l.warnings.n; i++)

@@ -7,11 +7,12 @@
 
 #include <stdio.h>
 
-struct lock_opts { const char *site, *facts, *output; unsigned jobs; };
+struct lock_opts { const char *site, *facts, *output; struct strv overlays; unsigned jobs; };
 
 const struct opt lock_options[] = {
 	OPT_STR(struct lock_opts, output, 'o', "output", "LOCK", "write to LOCK, - is stdout (default MANIFEST with .lock.yaml)"),
 	OPT_STR(struct lock_opts, site, 0, "site", "SITE", "carry only what this site file needs"),
+	OPT_LIST(struct lock_opts, overlays, 0, "overlay", "FILE", "a manifest that wins key by key; may be repeated"),
 	OPT_STR(struct lock_opts, facts, 0, "facts", "FILE", "what `deployer facts` wrote on site"),
 	OPT_UINT(struct lock_opts, jobs, 'j', "jobs", "N", "requests and renders at once"),
 	{ 0 }
@@ -55,7 +56,7 @@ int lock_run(const void *opts, char **args, struct err *e)
 	auto_free char *output = o->output ? xstrdup(o->output) : default_output(args[0]);
 	bool is_stdout = strcmp(output, "-") == 0;
 	auto_free char *base = is_stdout ? xstrdup(".") : fs_dirname(output);
-	const struct resolve_opts r = { .site = o->site, .facts = o->facts, .base = base, .jobs = o->jobs };
+	const struct resolve_opts r = { .site = o->site, .overlays = &o->overlays, .facts = o->facts, .base = base, .jobs = o->jobs };
 	auto_lock struct lock l = { 0 };
 	auto_buf struct buf text = BUF_INIT(LOCK_MAX);
 

@@ -217,32 +217,10 @@ static int fill_head(struct run *r, const struct resolve_opts *o, struct err *e)
 
 /* ---- where things are */
 
-/* From folder `from` to folder `to`, both absolute and clean: "../a". */
-static char *relative(const char *from, const char *to)
-{
-	auto_strv struct strv a = { 0 }, b = { 0 };
-	struct buf out = BUF_INIT(1u << 20);
-	size_t same = 0;
-
-	strv_split(&a, from, '/');
-	strv_split(&b, to, '/');
-	while (same < a.n && same < b.n && strcmp(a.items[same], b.items[same]) == 0)
-		same++;
-	for (size_t i = same; i < a.n; i++)
-		buf_putf(&out, "%s..", out.len ? "/" : "");
-	for (size_t i = same; i < b.n; i++)
-		buf_putf(&out, "%s%s", out.len ? "/" : "", b.items[i]);
-	return buf_take(&out);
-}
-
 static int find_prefix(struct run *r, const char *base, struct err *e)
 {
-	auto_free char *from = realpath(base ? base : r->dir, NULL), *to = realpath(r->dir, NULL);
-
-	if (!from || !to)
-		return err_sys(e, "'%s'", from ? r->dir : base);
-	r->prefix = relative(from, to);
-	return 0;
+	r->prefix = fs_relative(base ? base : r->dir, r->dir);
+	return r->prefix ? 0 : err_sys(e, "'%s'", base ? base : r->dir);
 }
 
 /* The file goes before the manifest; nodes are those of both. */
@@ -335,7 +313,7 @@ int resolve_manifest(const char *path, const struct resolve_opts *o, struct lock
 	auto_lock struct lock l = { 0 };
 	auto_run struct run r = { .m = &m, .lock = &l };
 
-	if (manifest_load(path, &m, e) < 0)
+	if (manifest_load(path, o->overlays, &m, e) < 0)
 		return -1;
 	if (open_run(&r, path, o, e) < 0 || resolve_all(&r, o, e) < 0)
 		return -1;

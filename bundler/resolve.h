@@ -17,6 +17,7 @@
 
 struct resolve_opts {
 	const char *site;       /* site file; NULL = the manifest's discover.sites, or the site chart's defaults */
+	const struct strv *overlays;    /* manifests that win over the manifest, in this order; NULL = none */
 	const char *facts;      /* facts file (facts.h); NULL = none but the manifest's */
 	const char *helm;       /* program; NULL = from PATH */
 	const char *base;       /* folder the lock will be in: its paths are relative to it; NULL = the manifest's folder */

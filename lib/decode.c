@@ -30,36 +30,29 @@ static void put_path(struct buf *b, const struct place *at)
 		buf_putf(b, "[%zu]", at->index);
 }
 
-static int fail(const struct reader *r, const struct place *at, unsigned line, const char *fmt, ...) PRINTF(4, 5);
-static int fail(const struct reader *r, const struct place *at, unsigned line, const char *fmt, ...)
+/* where: "FILE:LINE"; taken. */
+static int fail(const struct reader *r, const struct place *at, char *where, const char *fmt, ...) PRINTF(4, 5);
+static int fail(const struct reader *r, const struct place *at, char *where, const char *fmt, ...)
 {
-	auto_buf struct buf where = BUF_INIT(64 << 20);
+	auto_free char *start = where;
+	auto_buf struct buf path = BUF_INIT(64 << 20);
 	va_list ap;
 
 	va_start(ap, fmt);
 	auto_free char *text = xvasprintf(fmt, ap);
 	va_end(ap);
-	buf_puts(&where, r->subject);
-	if (line)
-		buf_putf(&where, ":%u", line);
-	buf_puts(&where, ": ");
-
-	auto_buf struct buf path = BUF_INIT(64 << 20);
-
 	put_path(&path, at);
-	if (path.len)
-		buf_putf(&where, "%s: ", buf_str(&path));
-	return err_set(r->e, ERR_MALFORMED, "%s%s", buf_str(&where), text);
+	return err_set(r->e, ERR_MALFORMED, "%s: %s%s%s", start, path.len ? buf_str(&path) : "", path.len ? ": " : "", text);
 }
 
-static unsigned line_of(const struct reader *r, const struct place *at)
+static char *where(const struct reader *r, const struct place *at)
 {
-	return ydoc_line(r->marks, at->container, at->key, at->index);
+	return ydoc_where(r->marks, at->container, at->key, at->index, r->subject);
 }
 
 static int fail_at(const struct reader *r, const struct place *at, const char *what)
 {
-	return fail(r, at, line_of(r, at), "%s", what);
+	return fail(r, at, where(r, at), "%s", what);
 }
 
 static const char *kind_of(const json_t *j)
@@ -83,7 +76,7 @@ static const char *kind_of(const json_t *j)
 
 static int fail_type(const struct reader *r, const struct place *at, const char *want, const json_t *j)
 {
-	return fail(r, at, line_of(r, at), "must be %s, not %s", want, kind_of(j));
+	return fail(r, at, where(r, at), "must be %s, not %s", want, kind_of(j));
 }
 
 /* ---- fields from values */
@@ -95,7 +88,7 @@ static int take_text(const struct reader *r, const struct place *at, const struc
 		return 0;
 	}
 	if (json_is_real(j))    /* 1.10 has become 1.1 by now */
-		return fail(r, at, line_of(r, at), "must be a string: write the number in quotes");
+		return fail(r, at, where(r, at), "must be a string: write the number in quotes");
 	if (!(f->flags & F_ALIAS_SCALAR) || json_is_object(j) || json_is_array(j))
 		return fail_type(r, at, "a string", j);
 	if (json_is_integer(j))
@@ -156,7 +149,7 @@ static int decode_enum(const struct reader *r, const struct place *at, const str
 
 	for (int i = 0; f->names[i]; i++)
 		buf_putf(&all, "%s%s", i ? ", " : "", f->names[i]);
-	return fail(r, at, line_of(r, at), "'%s' is none of: %s", text, buf_str(&all));
+	return fail(r, at, where(r, at), "'%s' is none of: %s", text, buf_str(&all));
 }
 
 static int decode_strv(const struct reader *r, const struct place *at, const struct field *f, const json_t *j, void *out)
@@ -278,7 +271,7 @@ static int fail_unknown(const struct reader *r, const struct place *at, const st
 		names[n++] = f->key;
 
 	const char *near = strv_nearest(names, key);
-	unsigned line = ydoc_line(r->marks, j, key, 0);
+	char *line = ydoc_where(r->marks, j, key, 0, r->subject);
 
 	if (near)
 		return fail(r, at, line, "unknown key '%s': did you mean '%s'?", key, near);
@@ -309,7 +302,7 @@ static int decode_fields(const struct reader *r, const struct place *at, const s
 		json_t *there = json_object_get(j, f->key);
 
 		if ((f->flags & F_REQUIRED) && (!there || json_is_null(there)))
-			return fail(r, at, line_of(r, at), "'%s' is missing", f->key);
+			return fail(r, at, where(r, at), "'%s' is missing", f->key);
 	}
 	return 0;
 }

@@ -228,10 +228,9 @@ static int take_document(struct document *d, const json_t *list, const struct yd
 	d->kubernetes.api_versions = (struct strv){ 0 };
 	for (size_t i = 0; i < d->n_nodes; i++) {
 		if (check_node(&d->nodes[i], e) < 0) {
-			unsigned line = ydoc_line(marks, list, NULL, i);
+			auto_free char *where = ydoc_where(marks, list, NULL, i, subject);
 
-			err_wrap(e, "nodes[%zu]", i);
-			return line ? err_wrap(e, "%s:%u", subject, line) : err_wrap(e, "%s", subject);
+			return err_wrap(e, "%s: nodes[%zu]", where, i);
 		}
 		learn_os(&d->nodes[i]);
 		facts_add_take(&f, &d->nodes[i]);

@@ -537,3 +537,23 @@ char *fs_dirname(const char *path)
 		n--;
 	return xstrndup(path, n);
 }
+
+char *fs_relative(const char *from, const char *to)
+{
+	auto_free char *real_from = realpath(from, NULL), *real_to = realpath(to, NULL);
+	auto_strv struct strv a = { 0 }, b = { 0 };
+	struct buf out = BUF_INIT(1u << 20);
+	size_t same = 0;
+
+	if (!real_from || !real_to)
+		return NULL;
+	strv_split(&a, real_from, '/');
+	strv_split(&b, real_to, '/');
+	while (same < a.n && same < b.n && strcmp(a.items[same], b.items[same]) == 0)
+		same++;
+	for (size_t i = same; i < a.n; i++)
+		buf_putf(&out, "%s..", out.len ? "/" : "");
+	for (size_t i = same; i < b.n; i++)
+		buf_putf(&out, "%s%s", out.len ? "/" : "", b.items[i]);
+	return buf_take(&out);
+}

@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <airgap/manifest.h>
 
-#include <airgap/fs.h>
-
 #include "manifest_check.h"
+#include "manifest_merge.h"
 
 #include <stdio.h>
 #include <time.h>
 
-#define API_VERSION "airgap/v1"
-#define KIND        "Manifest"
 #define TIME_MAX    INT64_C(253402300799)       /* end of the year 9999 */
 
 static const struct field metadata_fields[] = {
@@ -161,6 +158,7 @@ static const struct type discover_type = TYPE(struct manifest_discover, discover
 static const struct field manifest_fields[] = {
 	F_STR(struct manifest, api_version, "apiVersion", F_REQUIRED),
 	F_STR(struct manifest, kind, "kind", F_REQUIRED),
+	F_STRV(struct manifest, include, "include", F_ALIAS_SCALAR),
 	F_OBJ(struct manifest, metadata, "metadata", metadata_type, F_REQUIRED),
 	F_STRV(struct manifest, platforms, "platforms", F_ALIAS_SCALAR),
 	F_OBJ(struct manifest, kubernetes, "kubernetes", kubernetes_type, 0),
@@ -186,35 +184,12 @@ void manifest_release(struct manifest *m)
 
 /* ---- reading */
 
-/* Before the keys: those of another kind would all be wrong. What is missing is for the decoder to say. */
-static int check_kind(const json_t *doc, const char *subject, struct err *e)
+static int read_doc(const struct manifest_doc *d, const char *subject, struct manifest *out, struct err *e)
 {
-	const char *kind = jdoc_text(doc, "kind", NULL), *api = jdoc_text(doc, "apiVersion", NULL);
-
-	if (kind && strcmp(kind, KIND) != 0)
-		return err_set(e, ERR_UNSUPPORTED, "%s: kind is '%s', not " KIND, subject, kind);
-	if (api && strcmp(api, API_VERSION) != 0)
-		return err_set(e, ERR_UNSUPPORTED, "%s: apiVersion is '%s': this program reads " API_VERSION, subject, api);
-	return 0;
-}
-
-int manifest_parse(const void *p, size_t n, const char *subject, struct manifest *out, struct err *e)
-{
-	auto_ydoc_marks struct ydoc_marks *marks = NULL;
-	auto_json json_t *doc = ydoc_parse(p, n, &ydoc_user, subject, &marks, e);
+	const struct manifest_place place = { .doc = d->doc, .marks = d->marks, .subject = subject };
 	auto_manifest struct manifest m = { 0 };
 
-	if (!doc)
-		return -1;
-	if (json_is_null(doc))
-		return err_set(e, ERR_MALFORMED, "%s: is empty", subject);
-	if (check_kind(doc, subject, e) < 0 ||
-	    decode(&manifest_type, doc, marks, subject, &m, e) < 0)
-		return -1;
-
-	const struct manifest_place place = { .doc = doc, .marks = marks, .subject = subject };
-
-	if (manifest_check_at(&m, &place, e) < 0)
+	if (decode(&manifest_type, d->doc, d->marks, subject, &m, e) < 0 || manifest_check_at(&m, &place, e) < 0)
 		return -1;
 	if (!m.metadata.stream)
 		m.metadata.stream = xstrdup(m.metadata.name);
@@ -225,13 +200,25 @@ int manifest_parse(const void *p, size_t n, const char *subject, struct manifest
 	return 0;
 }
 
-int manifest_load(const char *path, struct manifest *out, struct err *e)
+int manifest_parse(const void *p, size_t n, const char *subject, struct manifest *out, struct err *e)
 {
-	auto_buf struct buf text = BUF_INIT(ydoc_user.bytes);
+	auto_manifest_doc struct manifest_doc d = { 0 };
 
-	if (fs_load(path, ydoc_user.bytes, &text, e) < 0)
+	d.doc = ydoc_parse(p, n, &ydoc_user, subject, &d.marks, e);
+	if (!d.doc || manifest_doc_check(d.doc, subject, e) < 0)
 		return -1;
-	return manifest_parse(buf_str(&text), text.len, path, out, e);
+	if (json_object_get(d.doc, "include"))
+		return err_set(e, ERR_UNSUPPORTED, "%s: include: only a file can include others", subject);
+	return read_doc(&d, subject, out, e);
+}
+
+int manifest_load(const char *path, const struct strv *overlays, struct manifest *out, struct err *e)
+{
+	auto_manifest_doc struct manifest_doc d = { 0 };
+
+	if (manifest_doc_load(path, overlays, &d, e) < 0)
+		return -1;
+	return read_doc(&d, path, out, e);
 }
 
 /* ---- look-ups */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "manifest_check.h"
 
+#include <airgap/facts.h>
 #include <airgap/platform.h>
 #include <airgap/ref.h>
 #include <airgap/semver.h>
@@ -17,29 +18,29 @@ struct check {
 	struct err *e;
 };
 
+/* In front of what is wrong: "bundle.yaml:12: …", in whatever file it stands. */
+static int bad_at(const struct check *c, const json_t *container, const char *key, size_t i)
+{
+	auto_free char *where = ydoc_where(c->place->marks, container, key, i, c->place->subject);
+
+	return *where ? err_wrap(c->e, "%s", where) : -1;
+}
+
 /* An entry of a list: "bundle.yaml:12: charts[1] 'api': …". name may be NULL. */
 static int bad_entry(const struct check *c, const json_t *list, const char *key, size_t i, const char *name)
 {
-	unsigned line = ydoc_line(c->place->marks, list, NULL, i);
-
 	if (name)
 		err_wrap(c->e, "%s[%zu] '%s'", key, i, name);
 	else
 		err_wrap(c->e, "%s[%zu]", key, i);
-	if (line)
-		return err_wrap(c->e, "%s:%u", c->place->subject, line);
-	return c->place->subject ? err_wrap(c->e, "%s", c->place->subject) : -1;
+	return bad_at(c, list, NULL, i);
 }
 
 /* A key of a map: "bundle.yaml:3: metadata.expires: …". */
 static int bad_key(const struct check *c, const json_t *map, const char *path, const char *key)
 {
-	unsigned line = ydoc_line(c->place->marks, map, key, 0);
-
 	err_wrap(c->e, "%s%s%s", path, *path ? "." : "", key);
-	if (line)
-		return err_wrap(c->e, "%s:%u", c->place->subject, line);
-	return c->place->subject ? err_wrap(c->e, "%s", c->place->subject) : -1;
+	return bad_at(c, map, key, 0);
 }
 
 /* ---- words */
@@ -382,6 +383,15 @@ static int check_discover(const struct check *c)
 	return 0;
 }
 
+static int check_facts(const struct check *c)
+{
+	auto_facts struct facts f = { 0 };
+
+	if (!c->m->facts)
+		return 0;
+	return facts_decode(c->m->facts, c->place->marks, c->place->subject ? c->place->subject : "manifest", &f, c->e);
+}
+
 int manifest_check_at(const struct manifest *m, const struct manifest_place *place, struct err *e)
 {
 	const struct check c = { m, place, e };
@@ -392,7 +402,7 @@ int manifest_check_at(const struct manifest *m, const struct manifest_place *pla
 		return place->subject ? err_wrap(e, "%s", place->subject) : -1;
 	if (check_aliases(&c) < 0 || check_hosts(&c) < 0 || check_charts(&c) < 0 || check_images(&c) < 0)
 		return -1;
-	return check_files(&c) < 0 ? -1 : check_discover(&c);
+	return check_files(&c) < 0 || check_discover(&c) < 0 ? -1 : check_facts(&c);
 }
 
 int manifest_check(const struct manifest *m, struct err *e)

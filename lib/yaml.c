@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "yaml_marks.h"
+
 #include <airgap/scalar.h>
-#include <airgap/yaml.h>
 
 #include <yaml.h>
 
@@ -17,49 +18,6 @@ const struct ydoc_limits ydoc_rendered = {
 const struct ydoc_limits ydoc_index = {
 	.bytes = 256 << 20, .depth = 32, .nodes = 700000, .documents = 1, .raw_scalars = true,
 };
-
-/* ---- marks */
-
-struct mark {
-	const json_t *container;
-	char *key;              /* NULL in arrays */
-	size_t index;
-	unsigned line;
-};
-
-struct ydoc_marks {
-	struct mark *items;
-	size_t n;
-};
-
-void ydoc_marks_free(struct ydoc_marks *m)
-{
-	if (!m)
-		return;
-	for (size_t i = 0; i < m->n; i++)
-		free(m->items[i].key);
-	free(m->items);
-	free(m);
-}
-
-unsigned ydoc_line(const struct ydoc_marks *m, const json_t *container, const char *key, size_t index)
-{
-	for (size_t i = 0; m && i < m->n; i++) {
-		const struct mark *k = &m->items[i];
-
-		if (k->container == container && str_eq(k->key, key) && (key || k->index == index))
-			return k->line;
-	}
-	return 0;
-}
-
-static void add_mark(struct ydoc_marks *m, const json_t *container, const char *key, size_t index, unsigned line)
-{
-	if (!m)
-		return;
-	GROW(m->items, m->n);
-	m->items[m->n++] = (struct mark){ container, key ? xstrdup(key) : NULL, index, line };
-}
 
 /* ---- the builder: an explicit stack, so that nesting costs no stack of ours */
 
@@ -194,7 +152,7 @@ static int place_in_map(struct builder *b, struct frame *f, const struct node *n
 	}
 	if (!b->l->aliases && json_object_get(f->container, key))
 		return fail(b, ERR_MALFORMED, f->key_line, "duplicate key '%.100s'", key);
-	add_mark(b->marks, f->container, key, 0, f->key_line);
+	marks_add(b->marks, f->container, key, 0, f->key_line);
 	if (json_object_set(f->container, key, n->value) < 0)
 		return fail(b, ERR_MALFORMED, n->line, "a key is not valid UTF-8");
 	return 0;
@@ -208,7 +166,7 @@ static int place_take(struct builder *b, struct node n)
 	if (!b->n_frames) {
 		json_decref(b->root);
 		b->root = TAKE(value);
-		add_mark(b->marks, NULL, NULL, 0, n.line);
+		marks_add(b->marks, NULL, NULL, 0, n.line);
 		return 0;
 	}
 
@@ -218,7 +176,7 @@ static int place_take(struct builder *b, struct node n)
 	f->height = MAX(f->height, n.height + 1);
 	if (json_is_object(f->container))
 		return place_in_map(b, f, &n);
-	add_mark(b->marks, f->container, NULL, json_array_size(f->container), n.line);
+	marks_add(b->marks, f->container, NULL, json_array_size(f->container), n.line);
 	json_array_append(f->container, value);
 	return 0;
 }
@@ -550,7 +508,7 @@ json_t *ydoc_parse(const void *p, size_t n, const struct ydoc_limits *l, const c
 	CLEANUP(builder_release) struct builder b = { .l = l, .subject = subject, .single = true, .e = e };
 
 	if (marks)
-		b.marks = xcalloc(1, sizeof(*b.marks));
+		b.marks = marks_new(subject);
 	if (parse(&b, p, n) < 0)
 		return NULL;
 	if (marks)

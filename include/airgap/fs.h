@@ -56,3 +56,5 @@ char *fs_state_dir(void) MUST_CHECK;
 char *fs_join(const char *dir, const char *name) MUST_CHECK;    /* name alone when absolute or dir is NULL/"" */
 /* Folder part of a path ("." when there is none). */
 char *fs_dirname(const char *path) MUST_CHECK;
+/* The way from one folder to another, links followed: "../a", "" = the same. NULL: one of them is not there. */
+char *fs_relative(const char *from, const char *to) MUST_CHECK;

@@ -2,12 +2,13 @@
  * manifest - what a user wants carried: `kind: Manifest` into structs (design §3).
  *
  *	auto_manifest struct manifest m = { 0 };
- *	if (manifest_load("bundle.yaml", &m, e) < 0) ...       // shape and meaning
+ *	if (manifest_load("bundle.yaml", NULL, &m, e) < 0) ...       // shape and meaning
  *
  * Shape by decode tables: an unknown key names file, line and the nearest right one. Meaning by manifest_check:
  * names legal and unique, exactly one source per entry, hashes where bytes come from a server, references, platforms,
  * constraints and patterns readable. Nothing is looked up: no network, no file beside the manifest itself.
- * `include` is read by manifest_load; manifest_parse, which has no folder to look in, refuses it.
+ * `include` is read by manifest_load; manifest_parse, which has no folder to look in, refuses it. How files merge stands
+ * in lib/manifest_merge.h; an error names the file and line where the wrong thing was written.
  */
 #pragma once
 
@@ -117,6 +118,7 @@ struct manifest_discover {
 
 struct manifest {
 	char *api_version, *kind;
+	struct strv include;            /* of the manifest itself; read already */
 	struct manifest_metadata metadata;
 	struct strv platforms;          /* "linux/amd64"; or "all" alone */
 	struct manifest_kubernetes kubernetes;
@@ -138,7 +140,8 @@ void manifest_release(struct manifest *m);
 
 /* subject = file name for messages. -1: out is empty. Both check shape and meaning. */
 int manifest_parse(const void *p, size_t n, const char *subject, struct manifest *out, struct err *e) MUST_CHECK;
-int manifest_load(const char *path, struct manifest *out, struct err *e) MUST_CHECK;
+/* With all that it includes, then each of overlays (NULL = none): later files win key by key. */
+int manifest_load(const char *path, const struct strv *overlays, struct manifest *out, struct err *e) MUST_CHECK;
 
 /* Meaning alone; pure. Messages begin with the entry: "charts[1] 'api': …", lines come from manifest_parse. */
 int manifest_check(const struct manifest *m, struct err *e) MUST_CHECK;

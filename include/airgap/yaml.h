@@ -32,6 +32,16 @@ extern const struct ydoc_limits ydoc_index;     /* 256 MiB, depth 32, 700,000 no
  * container NULL is the document itself. Holds while the document lives and is not changed. */
 struct ydoc_marks;
 unsigned ydoc_line(const struct ydoc_marks *m, const json_t *container, const char *key, size_t index); /* 0 = unknown */
+/* "FILE:LINE" of it; the subject alone when it is not known ("" for NULL). Owned. */
+char *ydoc_where(const struct ydoc_marks *m, const json_t *container, const char *key, size_t index,
+		 const char *subject) MUST_CHECK;
+/* The subject of the document it stands in; NULL = unknown. */
+const char *ydoc_file(const struct ydoc_marks *m, const json_t *container, const char *key, size_t index);
+/* Documents that become one: the marks of another added to these, and what is moved to another place keeps its own. All
+ * documents must live as long as the marks, also what is no longer part of the result. */
+void ydoc_marks_take(struct ydoc_marks *m, struct ydoc_marks **more);
+void ydoc_mark_copy(struct ydoc_marks *m, const json_t *to, const char *to_key, size_t to_index, const json_t *from,
+		    const char *from_key, size_t from_index);
 void ydoc_marks_free(struct ydoc_marks *m);
 static inline void cleanup_ydoc_marks(struct ydoc_marks **m) { ydoc_marks_free(*m); }
 #define auto_ydoc_marks CLEANUP(cleanup_ydoc_marks)
