@@ -360,25 +360,12 @@ static int check_files(const struct check *c)
 
 /* ---- discovery */
 
-static int check_rule(const struct scan_rule *r, struct err *e)
-{
-	if (!r->triple.n == !r->env)
-		return err_set(e, ERR_MALFORMED, "%s triple or env", r->env ? "give only one of" : "needs");
-	if (r->triple.n && r->triple.n != 3)
-		return err_set(e, ERR_MALFORMED, "triple: takes the keys of repository, image and version");
-	if (r->triple.n && !r->path)
-		return err_set(e, ERR_MALFORMED, "path is missing: where the triple stands");
-	if (!r->triple.n && (r->enabled_by || r->tags.n))
-		return err_set(e, ERR_MALFORMED, "enabledBy and tags belong to a triple");
-	return 0;
-}
-
 static int check_discover(const struct check *c)
 {
 	const json_t *discover = json_object_get(c->place->doc, "discover");
 
 	for (size_t i = 0; i < c->m->discover.n_rules; i++)
-		if (check_rule(&c->m->discover.rules[i], c->e) < 0)
+		if (scan_rule_check(&c->m->discover.rules[i], c->e) < 0)
 			return bad_entry(c, json_object_get(discover, "rules"), "discover.rules", i, NULL);
 	return 0;
 }

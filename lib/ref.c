@@ -252,6 +252,22 @@ static bool telling_tag(const char *tag)
 	return strpbrk(tag, DIGITS) || in_list(words, tag);
 }
 
+/* Hosts of labels, taints and API groups, which have no images: kubernetes.io/arch:amd64. */
+static bool is_label_domain(const char *host)
+{
+	return strcmp(host, "kubernetes.io") == 0 || str_ends(host, ".kubernetes.io") ||
+	       (str_ends(host, ".k8s.io") && strcmp(host, "registry.k8s.io") != 0 && !str_ends(host, "-registry.k8s.io"));
+}
+
+/* A version of an API (`example.com/v1:Thing`), or a number (10.0.0.0/8:443). */
+static bool is_version(const char *path)
+{
+	size_t n = *path == 'v', digits = strspn(path + n, DIGITS);
+	const char *rest = path + n + digits;
+
+	return digits && (!*rest || (n && (str_starts(rest, "alpha") || str_starts(rest, "beta"))));
+}
+
 bool ref_looks_like(const char *text)
 {
 	static const char *const effects[] = { "NoSchedule", "PreferNoSchedule", "NoExecute", NULL };
@@ -263,7 +279,7 @@ bool ref_looks_like(const char *text)
 		return false;
 	if (r.has_digest)
 		return true;
-	if (!r.tag || in_list(effects, r.tag))
+	if (!r.tag || in_list(effects, r.tag) || is_label_domain(r.host) || is_version(r.path))
 		return false;
 
 	auto_free char *first = xstrndup(text, (size_t)(slash - text));
@@ -274,6 +290,9 @@ bool ref_looks_like(const char *text)
 /* One piece of a text: cut to what may be a reference, and kept if it is one. */
 static void consider(const char *s, size_t n, struct strv *out)
 {
+	/* A path from the root is none: /var/lib/x:rw2. */
+	if (*s == '/')
+		return;
 	while (n && !isalnum((unsigned char)*s)) {
 		s++;
 		n--;

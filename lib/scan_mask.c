@@ -2,6 +2,7 @@
 #include <airgap/scan.h>
 
 #include <airgap/buf.h>
+#include <airgap/digest.h>
 #include <airgap/strv.h>
 
 #define PATH_BYTES 4096u
@@ -46,24 +47,114 @@ static int compare_words(const void *a, const void *b)
 	return strcmp(*(char *const *)a, *(char *const *)b);
 }
 
-/* a without the words that b does not have. */
-static char *common_text(const char *a, const char *b)
+/* Next line of a text, without its end. */
+static char *take_line(const char **text)
+{
+	size_t n = strcspn(*text, "\n");
+	char *line = xstrndup(*text, n);
+
+	*text += n + ((*text)[n] == '\n');
+	return line;
+}
+
+static bool has_word(const struct strv *known, const char *one)
+{
+	return known->n && bsearch(&one, known->items, known->n, sizeof(one), compare_words);
+}
+
+/* What stands between the words: the same in both, or it is random too. */
+static bool same_marks(const char *a, const char *b)
+{
+	for (;;) {
+		a += strspn(a, word);
+		b += strspn(b, word);
+		if (*a != *b)
+			return false;
+		if (!*a)
+			return true;
+		a++;
+		b++;
+	}
+}
+
+/* a without the words that b does not have; where the marks differ, its words alone. */
+static void put_common(struct buf *out, const char *a, const char *b)
 {
 	auto_strv struct strv known = { 0 };
-	auto_buf struct buf out = BUF_INIT(TEXT_BYTES);
+	bool marks = same_marks(a, b);
 
 	split_words(b, &known);
 	while (*a) {
 		size_t n = strspn(a, word), blank = strcspn(a + n, word);
 		auto_free char *one = xstrndup(a, n);
-		char *key = one;
+		bool kept = n && has_word(&known, one);
 
-		if (n && known.n && bsearch(&key, known.items, known.n, sizeof(key), compare_words))
-			buf_put(&out, a, n);
-		buf_put(&out, a + n, blank);
+		if (kept)
+			buf_put(out, a, n);
+		if (marks)
+			buf_put(out, a + n, blank);
+		else if (kept)
+			buf_putc(out, ' ');
 		a += n + blank;
 	}
+}
+
+static size_t count_lines(const char *s)
+{
+	size_t n = 1;
+
+	for (; *s; s++)
+		n += *s == '\n';
+	return n;
+}
+
+/* Line by line where both have as many, so that nothing random decides what becomes of another line. */
+static char *common_text(const char *a, const char *b)
+{
+	auto_buf struct buf out = BUF_INIT(TEXT_BYTES);
+
+	if (count_lines(a) != count_lines(b)) {
+		put_common(&out, a, b);
+		return buf_take(&out);
+	}
+	while (*a || *b) {
+		auto_free char *x = take_line(&a), *y = take_line(&b);
+
+		if (out.len)
+			buf_putc(&out, '\n');
+		if (strcmp(x, y) == 0)
+			buf_puts(&out, x);
+		else
+			put_common(&out, x, y);
+	}
 	return buf_take(&out);
+}
+
+/* ---- Secrets: what their base64 says is compared, not its spelling */
+
+static char *decoded(const char *text)
+{
+	size_t n = strlen(text), len;
+	auto_free char *out = xmalloc(n / 4 * 3 + 1);
+
+	if (!base64_decode(text, n, (uint8_t *)out, &len) || memchr(out, '\0', len))
+		return NULL;
+	out[len] = '\0';
+	return TAKE(out);
+}
+
+static char *common_base64(const char *a, const char *b)
+{
+	auto_free char *x = decoded(a), *y = decoded(b);
+
+	if (!x || !y)
+		return common_text(a, b);
+
+	auto_free char *same = common_text(x, y);
+	size_t n = strlen(same);
+	char *out = xmalloc(base64_size(n));
+
+	return base64_encode(same, n, out);
 }
 
 /* ---- values */
@@ -139,6 +230,17 @@ static int mask_array(struct pair *p, json_t *a, json_t *b, struct err *e)
 	return 0;
 }
 
+static char *common_value(const struct pair *p, const json_t *a, const json_t *b)
+{
+	const char *kind = jdoc_text(p->object->object, "kind", NULL);
+
+	if (!json_is_string(a) || !json_is_string(b))
+		return xstrdup("");
+	if (str_eq(kind, "Secret") && str_starts(buf_str(&p->path), "data."))
+		return common_base64(json_string_value(a), json_string_value(b));
+	return common_text(json_string_value(a), json_string_value(b));
+}
+
 static int mask_value(struct pair *p, json_t *a, json_t *b, struct err *e)
 {
 	if (json_is_object(a) && json_is_object(b))
@@ -150,8 +252,7 @@ static int mask_value(struct pair *p, json_t *a, json_t *b, struct err *e)
 	report(p);
 
 	/* `{{ randAlphaNum 3 }}` without quotes is a number now and then. */
-	auto_free char *same = json_is_string(a) && json_is_string(b)
-				       ? common_text(json_string_value(a), json_string_value(b)) : xstrdup("");
+	auto_free char *same = common_value(p, a, b);
 
 	if (json_is_string(a) && json_string_set(a, same) < 0)
 		return err_set(e, ERR_MALFORMED, "not UTF-8 text");

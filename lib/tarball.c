@@ -371,6 +371,60 @@ int tarball_member(int fd, const char *name, uint64_t limit, const struct sink *
 	return find_member(a, name, limit, to, e);
 }
 
+/* ---- looking through anything */
+
+static int open_any(struct archive *a, int fd, const void *p, size_t n, struct err *e)
+{
+	archive_read_support_format_zip(a);
+	if (fd >= 0 && lseek(fd, 0, SEEK_SET) < 0)
+		return err_sys(e, "cannot seek");
+	if ((fd >= 0 ? archive_read_open_fd(a, fd, PIECE) : archive_read_open_memory(a, p, n)) != ARCHIVE_OK)
+		return reader_failed(a, e);
+	return check_filters(a, e);
+}
+
+/* One entry; what is not wanted is passed over. */
+static int look_at(struct walk *w, struct archive_entry *entry, tarball_wanted_fn wanted, tarball_fn fn, void *ctx,
+		   struct err *e)
+{
+	struct err ignored;
+	auto_free char *name = clean_name(entry, &ignored);
+
+	if (++w->members > w->l->members)
+		return err_set(e, ERR_LIMIT, "more than %zu members", w->l->members);
+	if (archive_filter_bytes(w->a, 0) > (la_int64_t)MIN(w->l->total, (uint64_t)INT64_MAX))
+		return err_set(e, ERR_LIMIT, "more than %ju bytes in all", (uintmax_t)w->l->total);
+	if (!name || !*name || check_entry(entry, name, &ignored) != 1 || !wanted(ctx, name))
+		return 0;
+
+	struct tarball_member m = { .name = name, .executable = (archive_entry_perm(entry) & 0100) != 0 };
+	auto_free uint8_t *bytes = read_content(w, entry, name, &m.size, e);
+
+	m.bytes = bytes;
+	return bytes ? fn(ctx, &m, e) : -1;
+}
+
+int tarball_search(int fd, const void *p, size_t n, const struct tarball_limits *l, tarball_wanted_fn wanted, tarball_fn fn,
+		   void *ctx, struct err *e)
+{
+	auto_utf8 struct utf8 utf8 = utf8_begin();
+	CLEANUP(walk_release) struct walk w = { .a = reader_new(l->filters), .l = l, .left = l->total };
+	struct archive_entry *entry;
+
+	if (open_any(w.a, fd, p, n, e) < 0)
+		return -1;
+	for (;;) {
+		int r = archive_read_next_header(w.a, &entry);
+
+		if (r == ARCHIVE_EOF)
+			return 0;
+		if (r != ARCHIVE_OK && r != ARCHIVE_WARN)
+			return reader_failed(w.a, e);
+		if (look_at(&w, entry, wanted, fn, ctx, e) < 0)
+			return -1;
+	}
+}
+
 /* ---- writing */
 
 /* libarchive leaks when a callback fails, so ours never does: after a failure it swallows what still comes. */

@@ -2,15 +2,30 @@
  * scan - finds image references in rendered objects, each with the place where it stands (design §3).
  *
  * The bundler discovers with it, the deployer proves with it: one scanner, so what one finds the other checks.
- * Every string leaf of every document is looked at: containers, init and ephemeral containers, hooks, custom
- * resources, env, args, ConfigMaps (YAML in YAML), Secrets (out of their base64), plus triples and rules from the
- * manifest. Objects of `helm test` hooks are left out unless `tests`.
+ * Every string leaf of every document is looked at: containers, init and ephemeral containers, image volumes, hooks,
+ * custom resources, env, args, ConfigMaps (YAML and JSON within, to two levels; HOCON, properties, shell lines), Secrets
+ * and binaryData (out of their base64), archives within those, plus triples and rules from the manifest. Objects of
+ * `helm test` hooks are left out unless `tests`.
  *
- * A triple whose tags need what only the site knows ({kernel}) counts as disabled. `repository` and `tag` side by side
- * are a maybe. Descriptions in the schema of a CustomResourceDefinition are not looked at.
+ * `repository` and `tag` side by side, with or without `registry` and `digest`, are a maybe; so are `image` and `tag`.
+ * Descriptions and examples in the schema of a CustomResourceDefinition are not looked at.
  *
- * Certain: `image` of a container, the variable of a rule, a triple. Maybe: whatever else reads as a reference. The
- * bundler asks the registry for it, the deployer looks whether the bundle has it.
+ * Certain: `image` of a container, the variable of a rule, a triple, a join. Maybe: whatever else reads as a reference.
+ * The bundler asks the registry for it, the deployer looks whether the bundle has it.
+ *
+ * Rules say where images hide that no reader can guess. Each has one of these:
+ *
+ *	{kind: ClusterPolicy, path: "spec.*", triple: [repository, image, version], enabledBy: [enabled, spec.x.enabled]}
+ *	{kind: MongoDB, path: spec, triple: ["=quay.io/mongodb", "=server", version], tags: ["{version}-ubi8"]}
+ *	{env: WORKER}                                           the value of a variable
+ *	{kind: MongoDB, join: "{env:REPO_URL}/{env:NAME}:{spec.version}-ubi8"}
+ *	{file: apps, member: "*.conf"}                          texts in an archive that the bundle carries as a file
+ *
+ * `chart` and `kind` narrow a rule. A `*` of a path is one key. In a triple `=TEXT` is that text. A triple whose tags need
+ * what only the site knows ({kernel}) counts as disabled. enabledBy: false at any of these places disables a triple; a
+ * place is a key beside the triple, a path from there, or a path from the object's root. A join without kind is made of
+ * variables alone; one with kind is made for each such object; variables are those of the whole render, and where there
+ * are several values each is taken.
  */
 #pragma once
 
@@ -18,11 +33,13 @@
 #include <airgap/helm.h>
 
 struct scan_rule {
-	char *chart, *kind, *path;      /* "spec.*" */
-	struct strv triple;             /* [repository, image, version] */
-	char *enabled_by;               /* key beside the triple; false = not carried */
-	struct strv tags;               /* "{version}-{kernel}-{osTag}" */
+	char *chart, *kind, *path;
+	struct strv triple;
+	struct strv enabled_by;         /* empty = "enabled" */
+	struct strv tags;
 	char *env;
+	char *join;
+	char *file, *member;            /* member: a pattern for its path or last component; NULL = every text */
 };
 
 extern const struct type scan_rule_type;        /* as a manifest's discover.rules has it */
@@ -32,9 +49,11 @@ void scan_rules_release(struct scan_rules *r);
 /* A list of rules as the bundle carries them (contents.h). NULL = none. */
 int scan_rules_decode(const json_t *list, const char *subject, struct scan_rules *out, struct err *e) MUST_CHECK;
 json_t *scan_rules_encode(const struct scan_rule *rules, size_t n) MUST_CHECK;
+/* Exactly one form, with what belongs to it. ERR_MALFORMED. */
+int scan_rule_check(const struct scan_rule *r, struct err *e) MUST_CHECK;
 
 struct scan_find {
-	char *image;            /* text as found, or joined from a triple */
+	char *image;            /* text as found, or joined */
 	char *file, *kind;      /* template file, kind of object; never an object's name */
 	char *path;             /* "spec.template.spec.containers[].image" */
 	bool certain;
@@ -48,8 +67,18 @@ void scan_release(struct scan_finds *f);
 int scan_objects(const struct helm_objects *objects, const char *chart, const struct scan_rule *rules, size_t n_rules,
 		 bool tests, struct scan_finds *out, struct err *e) MUST_CHECK;
 
+/* The images that a chart's author lists: `artifacthub.io/images` in the Chart.yaml of the archive. Maybes, with the
+ * kind "Chart". Damage of that list is passed over: nobody but people reads it. */
+int scan_chart_annotations(const void *archive, size_t n, const char *chart, struct scan_finds *out, struct err *e) MUST_CHECK;
+
+/* An archive (tar by any filter, zip), archives within it too, three deep. `name` is the finds' file, "File" their kind,
+ * "app.zip/app.conf" their path; under a key that says image they are certain. fd is read from its beginning. Ceilings:
+ * 4 GiB unpacked in all, 64 MiB for an archive within it, 8 MiB for a text, 100,000 members: ERR_LIMIT past them. */
+int scan_archive(int fd, const char *name, const char *member, struct scan_finds *out, struct err *e) MUST_CHECK;
+
 /* Two renders of one chart: what differs is random. Words that only one of two strings has are taken out of both, keys
  * that only one of two maps has too, and their places are added to `random` ("web/templates/secret.yaml: Secret:
- * data.token"), but for objects of `helm test` hooks. ERR_MALFORMED: the renders differ in the number of objects. */
+ * data.token"), but for objects of `helm test` hooks. What a Secret's base64 says is compared, not its spelling.
+ * ERR_MALFORMED: the renders differ in the number of objects. */
 struct strv;
 int scan_mask_random(struct helm_objects *a, struct helm_objects *b, struct strv *random, struct err *e) MUST_CHECK;

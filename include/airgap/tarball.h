@@ -48,6 +48,13 @@ int tarball_chart_file(const void *p, size_t n, const char *name, struct buf *ou
  * ERR_USAGE when there is no such member (the message names the nearest), ERR_UNSAFE when it is a link or comes twice. */
 int tarball_member(int fd, const char *name, uint64_t limit, const struct sink *to, struct err *e) MUST_CHECK;
 
+/* Looks through an archive (tar by any filter, or zip) of fd, from its beginning, or of memory when fd is -1. Regular files
+ * that are `wanted` by their names are given to fn; links, folders and what has no clean name are passed over, a name may
+ * come twice. Unpacked bytes and members that are passed over count too. ERR_MALFORMED when it is no archive. */
+typedef bool (*tarball_wanted_fn)(void *ctx, const char *name);
+int tarball_search(int fd, const void *p, size_t n, const struct tarball_limits *l, tarball_wanted_fn wanted, tarball_fn fn,
+		   void *ctx, struct err *e) MUST_CHECK;
+
 /*
  *	auto_tarball_pack struct tarball_pack *t = tarball_pack_new();
  *	if (tarball_pack_folder(t, "charts/tools", "tools", TARBALL_HELMIGNORE, e) < 0 ||

@@ -229,7 +229,7 @@ is "what a file of the chart adds" "$(value '[r["chart"] for r in image("up.exam
 is "what comes late" "$(value '[r.get("chart") for r in image("up.example/demo/three:1.0")["reasons"]]')" "[None, 'layered']"
 is 'one that hides in the environment, and in a Carry step' "$(value 'sorted((r["chart"], r["path"]) for r in image("up.example/demo/env:1.0")["reasons"])')" \
 	"[('oci', 'spec.containers[].env[].value'), ('the-site', 'carry.images[]')]"
-is 'one in a text beside a random word' "$(value '[r["path"] for r in image("up.example/demo/attested:1.0")["reasons"]]')" "['data.hidden.yaml']"
+is 'one in a text beside a random word' "$(value '[r["path"] for r in image("up.example/demo/attested:1.0")["reasons"]]')" "['data.hidden.yaml.other']"
 is 'one in a file that is applied' "$(value '[(r["chart"], r["file"]) for r in image("up.example/demo/docker:1.0")["reasons"]][-1]')" "('the-site', 'crds')"
 is 'one of the manifest alone' "$(value 'image("docker.io/demo/listed:1")["reasons"], image("docker.io/demo/listed:1")["tags"]')" "([{}], ['1-extra'])"
 is 'what is not carried, and why' "$(value '[(i["image"], i["reason"][:20]) for i in c["notCarried"]]')" \

@@ -80,10 +80,10 @@ TEST(finds_short_names_under_telling_keys)
 TEST(finds_images_in_texts_within_config_maps)
 {
 	assert_scan("kind: ConfigMap\ndata:\n  a.yaml: |\n    pod:\n      image: busybox:1.36\n      args: [x]\n",
-		    "busybox:1.36 maybe data.a.yaml");
+		    "busybox:1.36 maybe data.a.yaml.pod.image");
 	assert_scan("kind: ConfigMap\ndata:\n  a.conf: |\n    k8s { image = \"quay.io/a/b:1\", init-image = \"alpine:3.19\" }\n",
 		    "alpine:3.19 maybe data.a.conf; quay.io/a/b:1 maybe data.a.conf");
-	assert_scan("kind: ConfigMap\ndata:\n  j: '{\"image\":\"redis:7\",\"imagePullPolicy\":\"Always\"}'\n", "redis:7 maybe data.j");
+	assert_scan("kind: ConfigMap\ndata:\n  j: '{\"image\":\"redis:7\",\"imagePullPolicy\":\"Always\"}'\n", "redis:7 maybe data.j.image");
 }
 
 TEST(finds_containers_of_pods_within_texts)
@@ -114,9 +114,9 @@ TEST(takes_repository_and_tag_for_a_guess)
 
 TEST(joins_triples_by_rule_and_by_their_usual_names)
 {
-	static char *keys[] = { (char *)"repo", (char *)"name", (char *)"ver", NULL };
+	static char *keys[] = { (char *)"repo", (char *)"name", (char *)"ver", NULL }, *use[] = { (char *)"use", NULL };
 	const struct scan_rule rule = { .kind = (char *)"Policy", .path = (char *)"spec.*", .triple = { keys, 3 },
-					.enabled_by = (char *)"use" };
+					.enabled_by = { use, 1 } };
 	auto_free char *got = scanned("kind: Policy\nspec:\n  a: {repo: nvcr.io/x, name: a, ver: v1}\n"
 				      "  b: {repo: nvcr.io/x, name: b, ver: v1, use: false}\n"
 				      "  c: {deep: {repo: nvcr.io/x, name: c, ver: sha256:00}}\n",
@@ -141,6 +141,113 @@ TEST(the_most_definite_rule_decides_and_its_tags_are_filled)
 
 	assert_string_equal(got, "nvcr.io/nvidia/driver:570-ubi9 certain spec.driver; "
 				 "nvcr.io/nvidia/driver:570-{kernel} disabled spec.driver");
+}
+
+TEST(an_image_in_keys_of_its_own_is_a_guess)
+{
+	assert_scan("kind: X\nspec: {a: {registry: quay.io, image: a/b, tag: v1}}", "quay.io/a/b:v1 maybe spec.a");
+	assert_scan("kind: X\nspec: {a: {registry: quay.io, name: a/b, tag: 7}}", "quay.io/a/b:7 maybe spec.a");
+	assert_scan("kind: X\nspec: {a: {image: a/b, imageTag: '7.17'}, image: quay.io/c/d}",
+		    "a/b:7.17 maybe spec.a; quay.io/c/d:latest maybe spec.image");
+	assert_scan("kind: X\nspec: {a: {repository: quay.io/a/b, tag: v1, enabled: false}}", "quay.io/a/b:v1 disabled spec.a");
+	assert_scan("kind: X\nspec: {a: {repository: a/b, tag: v1, sha: '"
+		    "0123456789012345678901234567890123456789012345678901234567890123'}}",
+		    "a/b:v1@sha256:0123456789012345678901234567890123456789012345678901234567890123 maybe spec.a");
+	assert_scan("kind: X\nspec: {imageName: 'redis:7', imageRef: 'a:1'}", "a:1 maybe spec.imageRef; redis:7 maybe spec.imageName");
+	assert_scan("kind: X\nspec: {a: {name: thing, tag: v1}, b: {image: logo.png, title: x}}", "");
+}
+
+TEST(image_volumes_and_options_are_seen)
+{
+	assert_scan("kind: Pod\nspec: {volumes: [{name: v, image: {reference: 'a/data:1'}}]}",
+		    "a/data:1 certain spec.volumes[].image.reference");
+	assert_scan("kind: X\nargs: ['--worker-image', 'busybox:1.35', --level, 'x:1']", "busybox:1.35 maybe args[]");
+	assert_scan("kind: X\ncommand: [sh, -c, 'docker pull redis:7 && kubectl run --image busybox:1.34 x']",
+		    "busybox:1.34 maybe command[]; redis:7 maybe command[]");
+	assert_scan("kind: X\nenv: [{name: RELATED_IMAGE_A, value: 'redis:6'}]", "redis:6 maybe env[].value");
+}
+
+TEST(keys_and_values_of_any_notation)
+{
+	assert_scan("kind: ConfigMap\ndata:\n  a.properties: |\n    a.image.registry=quay.io\n    a.image.repository=x/y\n"
+		    "    a.image.tag=v3\n", "quay.io/x/y:v3 maybe data.a.properties");
+	assert_scan("kind: ConfigMap\ndata:\n  a.conf: |\n    k { repository = \"quay.io/x/y\", tag = \"v3\" }\n",
+		    "quay.io/x/y:v3 maybe data.a.conf");
+	assert_scan("kind: ConfigMap\ndata:\n  a.sh: |\n    IMAGE=redis:7\n    run $IMAGE path/image:latest\n",
+		    "path/image:latest maybe data.a.sh; redis:7 maybe data.a.sh");
+	assert_scan("kind: ConfigMap\ndata: {j: 'x {\"a\":\"b\\nquay.io\\/x\\/y:v1\\n\"}'}", "quay.io/x/y:v1 maybe data.j");
+}
+
+TEST(what_only_looks_alike_is_none)
+{
+	assert_scan("kind: X\nspec: {a: 'https://a.example:8443/b:c1', b: /var/lib/x:rw2, c: 'svc.ns:8080/metrics', d: v1.2.3,\n"
+		    "  e: application/vnd.oci.image.manifest.v1+json, f: 'networking.k8s.io/v1:Ingress', g: '10.0.0.0/8:443',\n"
+		    "  h: 'kubernetes.io/arch:amd64', i: 'see /etc/x/y:z1 and text/html;q=0.9', j: 'git@github.com:a/b.git',\n"
+		    "  k: 'arn:aws:iam::123:role/x', l: 'a/b:http', m: 'image: {', n: 'imagePullPolicy: Always'}", "");
+}
+
+TEST(a_place_elsewhere_may_disable_a_triple)
+{
+	static char *keys[] = { (char *)"repository", (char *)"image", (char *)"version", NULL };
+	static char *by[] = { (char *)"enabled", (char *)"spec.sandbox.enabled", (char *)"deep.use", NULL };
+	const struct scan_rule rule = { .path = (char *)"spec.*", .triple = { keys, 3 }, .enabled_by = { by, 3 } };
+	auto_free char *off = scanned("kind: P\nspec: {sandbox: {enabled: false}, a: {repository: r, image: a, version: v1, enabled: true}}",
+				      &rule, 1, false);
+	auto_free char *on = scanned("kind: P\nspec: {sandbox: {enabled: true}, a: {repository: r, image: a, version: v1}}", &rule, 1,
+				     false);
+	auto_free char *deep = scanned("kind: P\nspec: {a: {repository: r, image: a, version: v1, deep: {use: false}}}", &rule, 1, false);
+
+	assert_string_equal(off, "r/a:v1 disabled spec.a");
+	assert_string_equal(on, "r/a:v1 certain spec.a");
+	assert_string_equal(deep, "r/a:v1 disabled spec.a");
+}
+
+TEST(a_triple_may_have_texts_of_its_own)
+{
+	static char *keys[] = { (char *)"=quay.io/mongodb", (char *)"=server", (char *)"version", NULL };
+	static char *tags[] = { (char *)"{version}-ubi8", NULL };
+	const struct scan_rule rule = { .kind = (char *)"M", .path = (char *)"spec", .triple = { keys, 3 }, .tags = { tags, 1 } };
+	auto_free char *got = scanned("kind: M\nspec: {version: 8.0.1}\n---\nkind: N\nspec: {version: '1'}", &rule, 1, false);
+
+	assert_string_equal(got, "quay.io/mongodb/server:8.0.1-ubi8 certain spec");
+}
+
+TEST(joins_variables_and_objects)
+{
+	const struct scan_rule rules[] = {
+		{ .kind = (char *)"M", .join = (char *)"{env:REPO}/{env:NAME}:{spec.version}-ubi8" },
+		{ .join = (char *)"{env:REPO}/{env:AGENT}" },
+		{ .join = (char *)"{env:NOT}/x:1" },
+	};
+	auto_free char *got = scanned("kind: D\nenv: [{name: REPO, value: quay.io/m}, {name: NAME, value: s}, {name: AGENT, value: 'a:2'}]\n"
+				      "---\nkind: M\nspec: {version: 8.0.1}\n---\nkind: M\nspec: {version: 7.0.1}", rules, 3, false);
+
+	assert_string_equal(got, "quay.io/m/a:2 certain env[].value; quay.io/m/s:7.0.1-ubi8 certain env[].value; "
+				 "quay.io/m/s:8.0.1-ubi8 certain env[].value");
+}
+
+TEST(refuses_rules_of_no_form_or_two)
+{
+	static char *two[] = { (char *)"a", (char *)"b", NULL }, *three[] = { (char *)"=a", (char *)"=b", (char *)"=c", NULL };
+	const struct scan_rule rules[] = {
+		{ 0 },
+		{ .env = (char *)"A", .join = (char *)"{env:A}" },
+		{ .triple = { two, 2 }, .path = (char *)"x" },
+		{ .triple = { three, 3 } },
+		{ .triple = { three, 3 }, .path = (char *)"x" },
+		{ .env = (char *)"A", .tags = { two, 2 } },
+		{ .env = (char *)"A", .member = (char *)"x" },
+		{ .file = (char *)"a", .chart = (char *)"x" },
+		{ .join = (char *)"{spec.version}" },
+		{ .join = (char *)"{env:}" },
+		{ .join = (char *)"{env:A" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		struct err e = { 0 };
+
+		assert_err(scan_rule_check(&rules[i], &e), e, ERR_MALFORMED);
+	}
 }
 
 TEST(a_rule_makes_a_variable_certain)
@@ -194,6 +301,20 @@ TEST(takes_out_random_words_and_keeps_their_neighbours)
 	mask("{kind: C, a: same}", "{kind: C, a: same}", "{\"a\":\"same\",\"kind\":\"C\"}", "");
 }
 
+TEST(compares_what_base64_says)
+{
+	/* "image: quay.io/a/b:1 key: abc", and xyz for abc */
+	mask("{kind: Secret, data: {c: aW1hZ2U6IHF1YXkuaW8vYS9iOjEga2V5OiBhYmM=}}",
+	     "{kind: Secret, data: {c: aW1hZ2U6IHF1YXkuaW8vYS9iOjEga2V5OiB4eXo=}}",
+	     "{\"data\":{\"c\":\"aW1hZ2U6IHF1YXkuaW8vYS9iOjEga2V5OiA=\"},\"kind\":\"Secret\"}", "t.yaml: Secret: data.c");
+}
+
+TEST(random_marks_leave_other_lines_alone)
+{
+	mask("{kind: C, a: \"k: 'a!b'\\nimage: x:1\\nend\"}", "{kind: C, a: \"k: '!#'\\nimage: x:1\\nend\"}",
+	     "{\"a\":\"k: \\nimage: x:1\\nend\",\"kind\":\"C\"}", "t.yaml: C: a");
+}
+
 TEST(does_not_tell_of_random_words_in_tests)
 {
 	mask("{kind: Pod, metadata: {annotations: {helm.sh/hook: test}}, a: abc}",
@@ -245,10 +366,20 @@ int main(void)
 		cmocka_unit_test(takes_repository_and_tag_for_a_guess),
 		cmocka_unit_test(joins_triples_by_rule_and_by_their_usual_names),
 		cmocka_unit_test(the_most_definite_rule_decides_and_its_tags_are_filled),
+		cmocka_unit_test(an_image_in_keys_of_its_own_is_a_guess),
+		cmocka_unit_test(image_volumes_and_options_are_seen),
+		cmocka_unit_test(keys_and_values_of_any_notation),
+		cmocka_unit_test(what_only_looks_alike_is_none),
+		cmocka_unit_test(a_place_elsewhere_may_disable_a_triple),
+		cmocka_unit_test(a_triple_may_have_texts_of_its_own),
+		cmocka_unit_test(joins_variables_and_objects),
+		cmocka_unit_test(refuses_rules_of_no_form_or_two),
 		cmocka_unit_test(a_rule_makes_a_variable_certain),
 		cmocka_unit_test(leaves_test_hooks_out_unless_asked),
 		cmocka_unit_test(takes_defaults_of_a_schema_but_no_examples),
 		cmocka_unit_test(takes_out_random_words_and_keeps_their_neighbours),
+		cmocka_unit_test(compares_what_base64_says),
+		cmocka_unit_test(random_marks_leave_other_lines_alone),
 		cmocka_unit_test(does_not_tell_of_random_words_in_tests),
 		cmocka_unit_test(takes_out_random_keys),
 		cmocka_unit_test(bears_a_random_word_that_reads_as_a_number),
