@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "build.h"
 #include "blob_name.h"
-#include "fetch.h"
+#include "crew.h"
 
 #include <airgap/bundle_write.h>
 #include <airgap/content.h>
@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define JOBS 4u
+#define JOBS 16u              /* they wait for servers, mostly; each host is asked as much at once as it takes */
 
 /* One build: what the workers share. */
 struct build {
@@ -26,6 +26,7 @@ struct build {
 	const char *output;
 	struct fetcher *fetcher;
 	struct bundle_writer *writer;
+	struct crew *crew;
 	struct bundle_input in;
 	struct bundle_blob *blobs;
 	struct buf json, index;
@@ -36,6 +37,7 @@ struct build {
 
 static void build_release(struct build *b)
 {
+	crew_free(b->crew);
 	bundle_writer_close(b->writer);
 	fetcher_free(b->fetcher);
 	signer_release(&b->signer);
@@ -70,8 +72,8 @@ static int blob_write(void *ctx, const void *p, size_t n, struct err *e)
 	return 0;
 }
 
-/* 1: the blob is complete. 0: this way failed, why stands in e. -1: give up. */
-static int try_way(struct build *b, size_t blob, size_t way, struct err *e)
+/* In order, by this worker alone. 1: the blob is complete. 0: this way failed, why stands in e. -1: give up. */
+static int try_alone(struct build *b, size_t blob, size_t way, struct err *e)
 {
 	struct blob_sink s = { .writer = b->writer, .blob = blob };
 	const struct sink to = { blob_write, &s };
@@ -104,14 +106,14 @@ static void keep_reason(struct err *why, const struct err *e, const struct build
 }
 
 /* Content with another digest is fetched once more: it may be the line. A damaged file of the cache is not. */
-static int try_all_ways(struct build *b, size_t blob, struct err *e)
+static int try_all_ways(struct build *b, size_t blob, bool has_place, struct err *e)
 {
 	const struct lock_blob *lb = &b->lock->blobs[blob];
 	struct err why = { 0 }, ignored;
 
 	for (size_t way = 0; way < fetch_ways(lb); way++) {
 		for (int again = 0; again < 2; again++) {
-			int r = try_way(b, blob, way, e);
+			int r = has_place ? crew_fetch(b->crew, blob, way, e) : try_alone(b, blob, way, e);
 
 			if (r != 0)
 				return r < 0 ? -1 : 0;
@@ -128,12 +130,12 @@ static int try_all_ways(struct build *b, size_t blob, struct err *e)
 	return -1;
 }
 
-static int build_blob(struct build *b, size_t blob, struct err *e)
+static int build_blob(struct build *b, size_t blob, bool has_place, struct err *e)
 {
 	const struct lock_blob *lb = &b->lock->blobs[blob];
 	char size[16];
 
-	if (try_all_ways(b, blob, e) < 0) {
+	if (try_all_ways(b, blob, has_place, e) < 0) {
 		bundle_writer_stop(b->writer, e);
 		return -1;
 	}
@@ -168,12 +170,16 @@ static bool next_place(struct build *b, unsigned worker, size_t *out)
 static int build_some(void *ctx, unsigned worker, size_t item, struct err *e)
 {
 	struct build *b = ctx;
-	size_t at = 0;
+	size_t at = 0, n_free = bundle_writer_free(b->writer);
+	int r = 0;
 
-	while (next_place(b, worker, &at))
-		if (build_blob(b, bundle_writer_order(b->writer)[at], e) < 0)
-			return -1;
-	return 0;
+	crew_enter(b->crew);
+	while (r == 0 && next_place(b, worker, &at))
+		r = build_blob(b, bundle_writer_order(b->writer)[at], at < n_free, e);
+	crew_leave(b->crew);
+	if (r == 0)
+		crew_help(b->crew);
+	return r;
 }
 
 /* ---- all of them */
@@ -265,6 +271,8 @@ static int fetch_all(struct build *b, struct err *e)
 		log_info("going on: %s of %s are there", log_size(done_text, done), log_size(all_text, all));
 	warn_of_space(b);
 	progress_begin("fetching", all - done);
+
+	b->crew = crew_new(b->writer, b->fetcher, b->lock);
 
 	int r = pool_each(b->in.jobs, b->in.jobs, build_some, b, e);
 

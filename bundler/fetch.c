@@ -83,7 +83,16 @@ static int copy_fd(int fd, uint64_t at, uint64_t end, const struct sink *to, str
 	return 0;
 }
 
-static int fetch_file(const struct lock_blob *b, const char *path, uint64_t at, const struct sink *to, struct err *e)
+/* A file, or a part of it. */
+static int copy_range(int fd, uint64_t size, const struct http_range *range, const struct sink *to, struct err *e)
+{
+	if (range->begin && range->begin(range->ctx, false, NULL, e) < 0)
+		return -1;
+	return copy_fd(fd, range->offset, range->end ? range->end : size, to, e);
+}
+
+static int fetch_file(const struct lock_blob *b, const char *path, const struct http_range *range, const struct sink *to,
+		      struct err *e)
 {
 	auto_fd int fd = fs_open(path, O_RDONLY | O_NONBLOCK, 0, e);
 	struct stat st;
@@ -97,20 +106,20 @@ static int fetch_file(const struct lock_blob *b, const char *path, uint64_t at, 
 	if ((uint64_t)st.st_size != b->size)
 		return err_set(e, ERR_DIGEST, "'%s' has %lld bytes, %llu were locked", path, (long long)st.st_size,
 			       (unsigned long long)b->size);
-	return copy_fd(fd, at, b->size, to, e);
+	return copy_range(fd, b->size, range, to, e);
 }
 
-static int fetch_layout(const struct fetcher *f, const struct lock_blob *b, const struct lock_source *s, uint64_t at,
-			const struct sink *to, struct err *e)
+static int fetch_layout(const struct fetcher *f, const struct lock_blob *b, const struct lock_source *s,
+			const struct http_range *range, const struct sink *to, struct err *e)
 {
 	char hex[DIGEST_HEX];
 	auto_free char *folder = fs_join(f->dir, s->location);
 	auto_free char *path = xasprintf("%s/blobs/sha256/%s", folder, digest_hex(&b->digest, hex));
 
-	return fetch_file(b, path, at, to, e);
+	return fetch_file(b, path, range, to, e);
 }
 
-static int fetch_cached(const struct lock_blob *b, uint64_t at, const struct sink *to, struct err *e)
+static int fetch_cached(const struct lock_blob *b, const struct http_range *range, const struct sink *to, struct err *e)
 {
 	auto_fd int fd = -1;
 	int there = content_open(&b->digest, b->size, &fd, e);
@@ -119,13 +128,13 @@ static int fetch_cached(const struct lock_blob *b, uint64_t at, const struct sin
 		err_clear(e);
 		return -1;
 	}
-	return there < 0 ? -1 : copy_fd(fd, at, b->size, to, e);
+	return there < 0 ? -1 : copy_range(fd, b->size, range, to, e);
 }
 
 /* ---- servers */
 
-static int fetch_registry(struct fetcher *f, const struct lock_blob *b, const struct lock_source *s, uint64_t at,
-			  const struct sink *to, struct err *e)
+static int fetch_registry(struct fetcher *f, const struct lock_blob *b, const struct lock_source *s,
+			  const struct http_range *range, const struct sink *to, struct err *e)
 {
 	auto_registry_manifest struct registry_manifest m = REGISTRY_MANIFEST_INIT;
 	auto_ref struct ref r = { 0 };
@@ -139,7 +148,7 @@ static int fetch_registry(struct fetcher *f, const struct lock_blob *b, const st
 	if (!reg)
 		return -1;
 	if (!b->manifest)
-		return registry_blob_get(reg, r.path, &b->digest, b->size, at, to, e);
+		return registry_blob_range(reg, r.path, &b->digest, b->size, range, to, e);
 
 	int there = registry_manifest_get(reg, r.path, digest_text(&b->digest, text), &m, e);
 
@@ -147,9 +156,9 @@ static int fetch_registry(struct fetcher *f, const struct lock_blob *b, const st
 		return -1;
 	if (!there)
 		return err_set(e, ERR_NETWORK, "no manifest %s any more", text);
-	if (m.bytes.len < at)
+	if (m.bytes.len < range->offset)
 		return err_set(e, ERR_DIGEST, "has %zu bytes, %llu were locked", m.bytes.len, (unsigned long long)b->size);
-	return to->write(to->ctx, m.bytes.ptr + at, m.bytes.len - (size_t)at, e);
+	return to->write(to->ctx, m.bytes.ptr + range->offset, m.bytes.len - (size_t)range->offset, e);
 }
 
 /* Who we are to the server of this address; an empty secret: nobody. */
@@ -169,11 +178,11 @@ static int authorize(struct fetcher *f, const char *address, struct secret *out,
 	return found < 0 ? -1 : 0;
 }
 
-static int fetch_url(struct fetcher *f, const char *address, uint64_t size, uint64_t max, uint64_t at,
+static int fetch_url(struct fetcher *f, const char *address, uint64_t size, uint64_t max, const struct http_range *range,
 		     const struct sink *to, struct err *e)
 {
 	auto_secret struct secret who = { 0 };
-	struct http_get g = { .url = address, .offset = at, .size = size, .max = max, .keep_encoding = true };
+	struct http_get g = { .url = address, .range = range, .size = size, .max = max, .keep_encoding = true };
 
 	if (authorize(f, address, &who, e) < 0)
 		return -1;
@@ -225,10 +234,11 @@ static int download_archive(struct fetcher *f, const struct lock_source *s, stru
 {
 	auto_content_new struct content_new n = CONTENT_NEW_INIT;
 	const struct sink to = { content_new_write, &n };
+	const struct http_range all = { 0 };
 
 	if (content_new_open(&n, ARCHIVE_MAX, e) < 0)
 		return -1;
-	if (fetch_url(f, s->location, UINT64_MAX, ARCHIVE_MAX, 0, &to, e) < 0)
+	if (fetch_url(f, s->location, UINT64_MAX, ARCHIVE_MAX, &all, &to, e) < 0)
 		return -1;
 	return content_new_keep(&n, NULL, NULL, e);
 }
@@ -308,21 +318,17 @@ static int fetch_member(struct fetcher *f, const struct lock_blob *b, const stru
 
 /* ---- all ways */
 
-static int fetch_source(struct fetcher *f, const struct lock_blob *b, const struct lock_source *s, uint64_t at,
-			const struct sink *to, struct err *e)
+/* What is made again from its beginning comes to the end. */
+static int fetch_again(struct fetcher *f, const struct lock_blob *b, const struct lock_source *s, const struct http_range *range,
+		       const struct sink *to, struct err *e)
 {
-	auto_free char *path = NULL;
+	uint64_t at = range->offset;
 
+	if (range->end && !range->begin)
+		return err_set(e, ERR_BUG, "no part can be had of what is made again");
+	if (range->begin && range->begin(range->ctx, true, NULL, e) < 0)
+		return -1;
 	switch ((enum lock_source_kind)s->kind) {
-	case LOCK_REGISTRY:
-		return fetch_registry(f, b, s, at, to, e);
-	case LOCK_URL:
-		return fetch_url(f, s->location, b->size, b->size, at, to, e);
-	case LOCK_FILE:
-		path = fs_join(f->dir, s->location);
-		return fetch_file(b, path, at, to, e);
-	case LOCK_LAYOUT:
-		return fetch_layout(f, b, s, at, to, e);
 	case LOCK_PACK:
 		return fetch_pack(f, s, at, to, e);
 	case LOCK_MEMBER:
@@ -335,11 +341,40 @@ static int fetch_source(struct fetcher *f, const struct lock_blob *b, const stru
 		return fetch_add(f, s, at, to, e);
 	case LOCK_MADE:
 		return fetch_made(f, b, at, to, e);
+	default:
+		return err_set(e, ERR_BUG, "source of kind %d", s->kind);
 	}
-	return err_set(e, ERR_BUG, "source of kind %d", s->kind);
+}
+
+static int fetch_source(struct fetcher *f, const struct lock_blob *b, const struct lock_source *s, const struct http_range *range,
+			const struct sink *to, struct err *e)
+{
+	auto_free char *path = NULL;
+
+	switch ((enum lock_source_kind)s->kind) {
+	case LOCK_REGISTRY:
+		return fetch_registry(f, b, s, range, to, e);
+	case LOCK_URL:
+		return fetch_url(f, s->location, b->size, b->size, range, to, e);
+	case LOCK_FILE:
+		path = fs_join(f->dir, s->location);
+		return fetch_file(b, path, range, to, e);
+	case LOCK_LAYOUT:
+		return fetch_layout(f, b, s, range, to, e);
+	default:
+		return fetch_again(f, b, s, range, to, e);
+	}
+}
+
+int fetch_range(struct fetcher *f, const struct lock_blob *b, size_t way, const struct http_range *range, const struct sink *to,
+		struct err *e)
+{
+	return way == 0 ? fetch_cached(b, range, to, e) : fetch_source(f, b, &b->sources[way - 1], range, to, e);
 }
 
 int fetch_blob(struct fetcher *f, const struct lock_blob *b, size_t way, uint64_t at, const struct sink *to, struct err *e)
 {
-	return way == 0 ? fetch_cached(b, at, to, e) : fetch_source(f, b, &b->sources[way - 1], at, to, e);
+	const struct http_range range = { .offset = at };
+
+	return fetch_range(f, b, way, &range, to, e);
 }

@@ -11,8 +11,8 @@
  */
 #pragma once
 
+#include <airgap/http.h>
 #include <airgap/lock.h>
-#include <airgap/stream.h>
 
 struct fetcher;
 /* lock is borrowed; dir is the folder its paths are relative to. */
@@ -26,5 +26,8 @@ size_t fetch_ways(const struct lock_blob *b);
  * when the source is there and has another size. ERR_NONE in e: the cache has nothing, which is no failure. */
 int fetch_blob(struct fetcher *f, const struct lock_blob *b, size_t way, uint64_t at, const struct sink *to,
 	       struct err *e) MUST_CHECK;
+/* The same for a range. Files and servers keep to it, where the server does; what is made again comes to the end. */
+int fetch_range(struct fetcher *f, const struct lock_blob *b, size_t way, const struct http_range *range, const struct sink *to,
+		struct err *e) MUST_CHECK;
 /* "content cache", "registry 'docker.io/library/busybox'": for messages. Owned. */
 char *fetch_way_name(const struct lock_blob *b, size_t way) MUST_CHECK;

@@ -11,8 +11,8 @@
  * order, so each of them is complete or in the hands of a worker; that one's frame is in the window, so it
  * does not wait here. It completes frame `next`, or it fails and stops all. Dropping a blob lowers `next`
  * to the first frame of a blob whose worker is the caller: the same holds again.
- * Buffers never run out: in the window and (after a drop) just behind it at most 2 * WINDOW frames hold one each, and
- * every worker at most two more, one for P1 or two while it compresses.
+ * Buffers never run out: in the window and (after a drop) just behind it at most 2 * WINDOW frames hold one each,
+ * every worker holds at most one more, and another while it has an encoder.
  */
 #include "bundle_writer.h"
 

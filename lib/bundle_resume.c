@@ -86,6 +86,45 @@ static bool large_frame_right(const struct bundle_writer *w, size_t blob, uint64
 	return all_zero(p + before + content, blob_frame_decoded(b->size, i) - before - content);
 }
 
+/* One whose frames have their places: every right frame counts, wherever it is. */
+static void read_spread(const struct resume *r, size_t blob, uint8_t *raw, uint8_t *plain)
+{
+	struct bundle_writer *w = r->w;
+	const struct bundle_blob *b = &w->in->blobs[blob];
+	struct spread *s = w->blobs[blob].spread;
+	uint64_t first = w->layout.places[blob].frame;
+	bool gap = false;
+
+	for (uint64_t i = 0; i < s->n_frames && !proc_interrupted; i++) {
+		size_t before = layout_before(b->size, i), content = layout_content(b->size, i);
+
+		if (!written(r, first + i) || !read_frame(r, first + i, raw, plain) ||
+		    !large_frame_right(w, blob, i, plain)) {
+			forget(w, first + i);
+			gap = true;
+			continue;
+		}
+		s->frames[i] = SPREAD_DONE;
+		progress_add(content);
+		if (gap)
+			continue;
+		hash_add(spread_hash(s), plain + before, content);
+		s->hashed += content;
+	}
+	if (s->hashed < b->size)
+		return;
+
+	struct digest have = hash_end(&s->hash);
+
+	w->blobs[blob].complete = digest_eq(&have, &b->digest);
+	if (w->blobs[blob].complete)
+		return;
+	memset(s->frames, SPREAD_FREE, (size_t)s->n_frames);
+	s->hashed = 0;
+	for (uint64_t i = 0; i < s->n_frames; i++)
+		forget(w, first + i);
+}
+
 static void read_large(const struct resume *r, size_t blob, uint8_t *raw, uint8_t *plain)
 {
 	struct bundle_writer *w = r->w;
@@ -173,6 +212,8 @@ static int read_item(void *ctx, unsigned worker, size_t item, struct err *e)
 
 	if (layout_part_of(&w->layout, frame) == LAYOUT_P2)
 		read_small(r, frame, raw, plain);
+	else if (w->blobs[w->layout.frames[frame].first].spread)
+		read_spread(r, w->layout.frames[frame].first, raw, plain);
 	else
 		read_large(r, w->layout.frames[frame].first, raw, plain);
 	buffers_put(w->buffers, raw);
@@ -220,6 +261,19 @@ static void cut_order(struct bundle_writer *w)
 	}
 }
 
+/* A frame of a large blob: the first, or of one with places the first that is in the journal. */
+static bool begins_item(const struct bundle_writer *w, uint64_t frame)
+{
+	const struct layout_frame *f = &w->layout.frames[frame];
+	uint64_t k = f->n;
+
+	if (!w->blobs[f->first].spread)
+		return k == 0;
+	while (k > 0 && w->lines[frame - (f->n - k) - 1].bytes == 0)
+		k--;
+	return k == 0;
+}
+
 /* Where frames should lie, and what to look at. */
 static void find_items(struct resume *r)
 {
@@ -235,7 +289,7 @@ static void find_items(struct resume *r)
 		at += w->lines[f].bytes;
 	}
 	for (uint64_t f = 0; f < last_frame(w); f++)
-		if (written(r, f) && (layout_part_of(l, f) == LAYOUT_P2 || l->frames[f].n == 0))
+		if (written(r, f) && (layout_part_of(l, f) == LAYOUT_P2 || begins_item(w, f)))
 			r->items[r->n_items++] = f;
 }
 
@@ -254,11 +308,11 @@ int writer_resume(struct bundle_writer *w, struct err *e)
 	}
 	if (done < 0)
 		return -1;
-	for (uint64_t f = 0; f < w->layout.p2_frame; f++)
+	for (uint64_t f = 0; w->ordered && f < w->layout.p2_frame; f++)
 		if (w->layout.frames[f].n && w->lines[f].bytes && w->blobs[w->layout.frames[f].first].at == 0)
 			forget(w, f);   /* a later frame of a blob whose first is gone */
 	cut_order(w);
 	for (size_t i = 0; i < w->in->n_blobs; i++)
-		w->resumed += w->blobs[i].at;
+		w->resumed += w->blobs[i].spread ? spread_done(w, i) : w->blobs[i].at;
 	return 0;
 }

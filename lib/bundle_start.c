@@ -153,8 +153,8 @@ static void prepare(struct bundle_writer *w, const struct bundle_input *in)
 	w->lines = xcalloc((size_t)w->layout.n_frames, sizeof(w->lines[0]));
 	w->slots = xcalloc((size_t)w->layout.n_frames, sizeof(w->slots[0]));
 	w->blobs = xcalloc(MAX(in->n_blobs, 1u), sizeof(w->blobs[0]));
-	w->buffers = buffers_new(2 * WINDOW + 2 * jobs, frame_bound(FRAME_DECODED_MAX));
-	w->most_encoders = in->level < LEVEL_HIGH ? jobs : MIN(jobs, ENCODERS_HIGH);
+	w->most_encoders = in->level < LEVEL_HIGH ? MIN(jobs, pool_jobs()) : MIN(jobs, ENCODERS_HIGH);
+	w->buffers = buffers_new(2 * WINDOW + jobs + w->most_encoders, frame_bound(FRAME_DECODED_MAX));
 	w->encoders = xcalloc(w->most_encoders, sizeof(struct frame_encoder *));
 }
 
@@ -192,6 +192,9 @@ static int take_up(struct bundle_writer *w, struct err *e)
 	if (!found && probe_sparse(w, e) < 0)
 		return -1;
 	sort_order(w);
+	for (size_t i = 0; i < w->in->n_blobs; i++)
+		if (!w->ordered && w->layout.places[i].part == LAYOUT_P1)
+			spread_make(w, i);
 	if (check_space(w, e) < 0 || writer_resume(w, e) < 0 || reserve(w, e) < 0)
 		return -1;
 	for (size_t i = 0; i < w->in->n_blobs; i++)
@@ -227,8 +230,11 @@ void bundle_writer_close(struct bundle_writer *w)
 {
 	if (!w)
 		return;
-	for (size_t i = 0; w->blobs && i < w->in->n_blobs; i++)
+	for (size_t i = 0; w->blobs && i < w->in->n_blobs; i++) {
 		writer_active_free(w, i);
+		bundle_part_end(w, &w->blobs[i].own);
+		spread_free(w, i);
+	}
 	order_release(w);
 	buffers_free(w->buffers);
 	journal_close(&w->journal);

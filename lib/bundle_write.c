@@ -35,7 +35,7 @@ void writer_active_free(struct bundle_writer *w, size_t blob)
 	free(a);
 }
 
-static int stopped(const struct bundle_writer *w, struct err *e)
+int writer_stopped(const struct bundle_writer *w, struct err *e)
 {
 	*e = w->why;    /* set before the flag, never changed after */
 	return -1;
@@ -61,7 +61,7 @@ int writer_commit(struct bundle_writer *w, uint64_t frame, const uint8_t *p, con
 	return journal_add(&w->journal, frame, line, e);
 }
 
-/* ---- large blobs: P1 and P3 */
+/* ---- large blobs in order: P3, and P1 without places */
 
 static uint64_t frame_of(const struct bundle_writer *w, size_t blob, uint64_t at)
 {
@@ -94,7 +94,7 @@ static int open_frame(struct bundle_writer *w, size_t blob, uint64_t frame, stru
 	uint8_t header[USTAR_HEADER_MAX];
 	size_t before = layout_before(size, f->n), pad_at = before + layout_content(size, f->n);
 
-	if (frame >= writer_first_ordered(w) && order_wait(w, frame, e) < 0)
+	if (order_wait(w, frame, e) < 0)
 		return -1;
 	a->buffer = buffers_get(w->buffers);
 	if (before)
@@ -112,7 +112,7 @@ static int open_frame(struct bundle_writer *w, size_t blob, uint64_t frame, stru
 	return 0;
 }
 
-/* The frame holds all its bytes: to its place, or into the queue. */
+/* The frame holds all its bytes: into the queue. */
 static int close_frame(struct bundle_writer *w, size_t blob, uint64_t frame, struct err *e)
 {
 	const struct layout_frame *f = &w->layout.frames[frame];
@@ -123,13 +123,7 @@ static int close_frame(struct bundle_writer *w, size_t blob, uint64_t frame, str
 		return order_frame_take(w, frame, TAKE(a->buffer), false, NULL, e);
 	hash_stored(a, f->decoded, f->decoded);
 	line = (struct journal_line){ (uint32_t)stored_size(f->decoded), hash_end(&a->frame) };
-	if (w->ordered)
-		return order_frame_take(w, frame, TAKE(a->buffer), true, &line, e);
-
-	int r = writer_commit(w, frame, a->buffer, &line, f->at, e);
-
-	buffers_put(w->buffers, TAKE(a->buffer));
-	return r;
+	return order_frame_take(w, frame, TAKE(a->buffer), true, &line, e);
 }
 
 /* All its frames are void: it will be fetched from the start. */
@@ -142,16 +136,7 @@ static int drop_blob(struct bundle_writer *w, size_t blob, struct err *e)
 	writer_active_free(w, blob);
 	if (w->layout.places[blob].part == LAYOUT_P2)
 		return 0;       /* its bytes lie in an open frame and will be written over */
-	if (first >= writer_first_ordered(w))
-		return order_drop(w, first, first + n, e);
-	for (uint64_t f = first; f < first + n; f++) {
-		if (w->lines[f].bytes == 0)
-			continue;
-		memset(&w->lines[f], 0, sizeof(w->lines[f]));
-		if (journal_drop(&w->journal, f, 1, e) < 0)
-			return -1;
-	}
-	return 0;
+	return order_drop(w, first, first + n, e);
 }
 
 /* The blob's last byte has come: is it the right blob? Judged before its last frame is written. */
@@ -248,7 +233,9 @@ int bundle_writer_gap(struct bundle_writer *w, size_t blob, uint64_t *at, uint64
 	if (s->complete)
 		return 0;
 	if (w->stopped)
-		return stopped(w, e);
+		return writer_stopped(w, e);
+	if (s->spread)
+		return spread_gap(w, blob, at, end, e);
 	if (frame >= writer_first_ordered(w) && order_wait(w, frame, e) < 0)
 		return -1;
 	if (size == 0) {
@@ -267,7 +254,9 @@ int bundle_writer_add(struct bundle_writer *w, size_t blob, uint64_t at, const v
 	const uint8_t *from = p;
 
 	if (w->stopped)
-		return stopped(w, e);
+		return writer_stopped(w, e);
+	if (s->spread)
+		return spread_add(w, blob, at, p, n, e);
 	if (at != s->at)
 		return err_set(e, ERR_BUG, "byte %llu was given, %llu is next", (unsigned long long)at,
 			       (unsigned long long)s->at);

@@ -1,6 +1,6 @@
 /*
  * bundle_writer - what the files of bundle_write share (bundle_write.c, bundle_order.c, bundle_resume.c,
- * bundle_finish.c); nobody else includes it.
+ * bundle_part.c, bundle_finish.c); nobody else includes it.
  */
 #pragma once
 
@@ -22,17 +22,29 @@ struct slot {
 	struct journal_line line;       /* once finished */
 };
 
-/* A blob somebody works on. */
+/* A blob somebody works on in order. */
 struct active {
 	struct hash blob, frame;
 	uint8_t *buffer;                /* its open frame; P1: as stored, P3: decoded; P2: NULL */
 	size_t hashed;                  /* P1: bytes of buffer that are in `frame` */
 };
 
+/* A large blob whose frames have their places: filled in any order, hashed in order. Under the writer's lock. */
+enum { SPREAD_FREE, SPREAD_TAKEN, SPREAD_DONE };
+struct spread {
+	uint64_t n_frames;
+	uint8_t *frames;
+	struct hash hash;               /* of the first `hashed` bytes, which are whole frames */
+	uint64_t hashed;
+	bool hashing;                   /* somebody carries the hash on */
+};
+
 struct blob_state {
-	uint64_t at;                    /* bytes taken, all hashed */
+	uint64_t at;                    /* bytes taken, all hashed; not with spread */
 	bool complete;
 	struct active *active;
+	struct spread *spread;          /* P1 with a place of its own; else NULL */
+	struct bundle_part own;         /* of bundle_writer_gap; work NULL = none */
 };
 
 struct bundle_writer {
@@ -72,6 +84,17 @@ void writer_active_free(struct bundle_writer *w, size_t blob);
 /* Writes a finished frame at `at`, then its line. */
 int writer_commit(struct bundle_writer *w, uint64_t frame, const uint8_t *p, const struct journal_line *line,
 		  uint64_t at, struct err *e) MUST_CHECK;
+
+int writer_stopped(const struct bundle_writer *w, struct err *e);      /* -1 */
+
+/* ---- bundle_part.c */
+void spread_make(struct bundle_writer *w, size_t blob);
+void spread_free(struct bundle_writer *w, size_t blob);
+uint64_t spread_done(const struct bundle_writer *w, size_t blob);      /* bytes of finished frames */
+struct hash *spread_hash(struct spread *s);
+int spread_drop(struct bundle_writer *w, size_t blob, struct err *e) MUST_CHECK;       /* all its frames are void */
+int spread_gap(struct bundle_writer *w, size_t blob, uint64_t *at, uint64_t *end, struct err *e) MUST_CHECK;
+int spread_add(struct bundle_writer *w, size_t blob, uint64_t at, const void *p, size_t n, struct err *e) MUST_CHECK;
 
 /* ---- bundle_order.c */
 int order_wait(struct bundle_writer *w, uint64_t frame, struct err *e) MUST_CHECK;      /* until it is in the window */

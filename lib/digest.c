@@ -135,6 +135,13 @@ struct digest hash_end(struct hash *h)
 	return d;
 }
 
+void hash_copy(struct hash *to, const struct hash *from)
+{
+	if (!to->ctx)
+		to->ctx = EVP_MD_CTX_new();
+	demand(to->ctx && EVP_MD_CTX_copy_ex(to->ctx, from->ctx) == 1, "SHA-256");
+}
+
 void hash_release(struct hash *h)
 {
 	EVP_MD_CTX_free(h->ctx);

@@ -14,6 +14,7 @@ struct download {
 	struct url url;
 	uint64_t at;            /* the next byte the sink wants */
 	uint64_t whole;         /* size of all, UINT64_MAX = not known yet */
+	uint64_t end;           /* of what is wanted; 0 = the whole */
 	uint64_t skip;          /* bytes to drop: the server began at 0 */
 	uint64_t deadline_at;
 	char *etag;             /* strong validator of the first answer */
@@ -54,11 +55,27 @@ static int check_etag(struct download *d, struct err *e)
 
 	if (!etag || etag[0] != '"')
 		return 0;
-	if (d->etag && !str_eq(d->etag, etag) && d->at > d->g->offset)
+	if (d->etag && !str_eq(d->etag, etag) && d->at > (d->g->range ? d->g->range->offset : d->g->offset))
 		return err_set(e, ERR_PROTOCOL, "'%s' changed the content while it was read", d->r.url.host);
 	free(d->etag);
 	d->etag = xstrdup(etag);
 	return 0;
+}
+
+/* Tells whoever asked for a range how the server takes it. `last` is the last byte it will send. */
+static int tell_range(struct download *d, bool partial, uint64_t last, struct err *e)
+{
+	const struct http_range *g = d->g->range;
+	bool whole = !partial || (d->end && last >= d->end);
+
+	if (!g)
+		return 0;
+	if (whole && d->end) {
+		if (!g->begin)
+			return err_set(e, ERR_PROTOCOL, "'%s' does not keep to the range asked for", d->r.url.host);
+		d->end = 0;
+	}
+	return g->begin ? g->begin(g->ctx, whole, d->etag, e) : 0;
 }
 
 static int head_partial(struct download *d, struct err *e)
@@ -67,7 +84,7 @@ static int head_partial(struct download *d, struct err *e)
 	const char *host = d->r.url.host;
 	uint64_t first, last, total, n;
 
-	if (!d->at || !range || !content_range_parse(range, &first, &last, &total))
+	if ((!d->at && !d->end) || !range || !content_range_parse(range, &first, &last, &total))
 		return err_set(e, ERR_PROTOCOL, "'%s' sends a part that was not asked for", host);
 	if (first != d->at)
 		return err_set(e, ERR_PROTOCOL, "'%s' sends from byte %llu where %llu was asked for", host,
@@ -75,7 +92,9 @@ static int head_partial(struct download *d, struct err *e)
 	if (length && (!u64_parse(length, &n) || n != last - first + 1))
 		return err_set(e, ERR_PROTOCOL, "'%s' sends a range and a length that differ", host);
 	d->skip = 0;
-	return total == UINT64_MAX ? 0 : learn_size(d, total, e);
+	if (total != UINT64_MAX && learn_size(d, total, e) < 0)
+		return -1;
+	return tell_range(d, true, last, e);
 }
 
 static int on_head(void *ctx, const struct http_response *r, struct err *e)
@@ -93,7 +112,9 @@ static int on_head(void *ctx, const struct http_response *r, struct err *e)
 	if (r->status == 206)
 		return head_partial(d, e);
 	d->skip = d->at;
-	return length && u64_parse(length, &n) ? learn_size(d, n, e) : 0;
+	if (length && u64_parse(length, &n) && learn_size(d, n, e) < 0)
+		return -1;
+	return tell_range(d, false, 0, e);
 }
 
 static int on_write(void *ctx, const void *p, size_t n, struct err *e)
@@ -132,9 +153,11 @@ static int ask(struct download *d, struct err *e)
 
 	for (const char *const *h = g->headers; h && *h; h++)
 		strv_push(&headers, *h);
-	if (d->at)
+	if (d->end)
+		strv_pushf(&headers, "Range: bytes=%llu-%llu", (unsigned long long)d->at, (unsigned long long)d->end - 1);
+	else if (d->at)
 		strv_pushf(&headers, "Range: bytes=%llu-", (unsigned long long)d->at);
-	if (d->at && d->etag)
+	if ((d->at || d->end) && d->etag)
 		strv_pushf(&headers, "If-Range: %s", d->etag);
 	q.headers = (const char *const *)headers.items;
 	return http_exchange(d->c, &q, &hooks, d->deadline_at, &d->r, e);
@@ -160,7 +183,7 @@ static int after_body(struct download *d, struct err *e)
 	}
 	if (d->whole == UINT64_MAX && d->r.status == 200)
 		d->whole = d->at;
-	if (d->at == d->whole)
+	if (d->at == (d->end ? d->end : d->whole))
 		return DONE;
 	/* A part of the rest, or an end that nothing announced: both are a line that broke. */
 	d->r.broken = true;
@@ -216,12 +239,15 @@ static int attempt(struct download *d, int *rc, struct err *e)
 
 int http_fetch(struct http_client *c, const struct http_get *g, const struct sink *to, struct err *e)
 {
+	uint64_t offset = g->range ? g->range->offset : g->offset;
 	CLEANUP(download_release) struct download d = {
 		.c = c,
 		.g = g,
 		.to = to,
-		.at = g->offset,
+		.at = offset,
 		.whole = g->size,
+		.end = g->range && g->range->end < g->size ? g->range->end : 0,
+		.etag = g->range && g->range->etag ? xstrdup(g->range->etag) : NULL,
 		.deadline_at = http_deadline(c),
 		.r = HTTP_RESPONSE_INIT,
 	};
@@ -229,8 +255,8 @@ int http_fetch(struct http_client *c, const struct http_get *g, const struct sin
 
 	if (url_parse(g->url, "address", &d.url, e) < 0)
 		return -1;
-	if (g->offset && g->offset >= g->size)
-		return g->offset == g->size ? 0 : err_set(e, ERR_BUG, "offset beyond the size");
+	if (offset && offset >= g->size)
+		return offset == g->size ? 0 : err_set(e, ERR_BUG, "offset beyond the size");
 	for (;;) {
 		uint64_t before = d.at;
 		int rc = 0, outcome = attempt(&d, &rc, e);

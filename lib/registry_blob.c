@@ -66,8 +66,8 @@ static int pull_authorize(void *ctx, const struct http_response *refused, struct
 	return registry_authorize(p->r, &p->scope, refused, out, e);
 }
 
-int registry_blob_get(struct registry *r, const char *repository, const struct digest *d, uint64_t size, uint64_t offset,
-		      const struct sink *to, struct err *e)
+int registry_blob_range(struct registry *r, const char *repository, const struct digest *d, uint64_t size,
+			const struct http_range *range, const struct sink *to, struct err *e)
 {
 	auto_free char *url = blob_url(r, repository, d), *subject = blob_subject(r, repository, d);
 	struct pull p = { r, { repository, NULL, false } };
@@ -75,7 +75,7 @@ int registry_blob_get(struct registry *r, const char *repository, const struct d
 		.url = url,
 		.authorize = pull_authorize,
 		.ctx = &p,
-		.offset = offset,
+		.range = range,
 		.size = size,
 		.max = UINT64_MAX,
 		.keep_encoding = false,
@@ -86,8 +86,17 @@ int registry_blob_get(struct registry *r, const char *repository, const struct d
 	if (http_fetch(r->http, &g, to, e) < 0)
 		return err_wrap(e, "%s", subject);
 	r->gets++;
-	r->bytes_in += size == UINT64_MAX ? 0 : size - offset;
+	if (size != UINT64_MAX)
+		r->bytes_in += (range->end ? MIN(range->end, size) : size) - range->offset;
 	return 0;
+}
+
+int registry_blob_get(struct registry *r, const char *repository, const struct digest *d, uint64_t size, uint64_t offset,
+		      const struct sink *to, struct err *e)
+{
+	const struct http_range range = { .offset = offset };
+
+	return registry_blob_range(r, repository, d, size, &range, to, e);
 }
 
 static int load_once(struct registry *r, const char *repository, const struct digest *d, uint64_t size, struct buf *out,

@@ -16,7 +16,7 @@
  * Killed at any point: OUT is untouched, OUT.partial and OUT.partial.journal let the next run go on; every frame
  * in the journal is read back, compared, and its content hashed again before it counts.
  * The same input gives the same bytes for any number of jobs and interruptions (but for ECDSA's random nonces).
- * Memory: one frame buffer of 4.2 MB per worker, two while it compresses, and the window above.
+ * Memory: one frame buffer of 4.2 MB per worker, another one while it compresses, and the window above.
  */
 #pragma once
 
@@ -51,13 +51,40 @@ uint64_t bundle_writer_resumed(const struct bundle_writer *w);  /* of them, thos
 const size_t *bundle_writer_order(const struct bundle_writer *w);
 size_t bundle_writer_free(const struct bundle_writer *w);
 
-/* Different blobs may be worked on at once, one blob by one worker only. */
+/* Different blobs may be worked on at once; with these two, one blob by one worker only. */
 
 /* 1: bytes [*at, *end) of the blob are wanted next (it may wait for its turn first). 0: complete and right. */
 int bundle_writer_gap(struct bundle_writer *w, size_t blob, uint64_t *at, uint64_t *end, struct err *e) MUST_CHECK;
 /* Bytes at `at`, which must go on from the last call for this blob (or start the gap). The call that
  * completes the blob checks its digest; more bytes than its size are ERR_DIGEST too, the blob starts again. */
 int bundle_writer_add(struct bundle_writer *w, size_t blob, uint64_t at, const void *p, size_t n, struct err *e) MUST_CHECK;
+
+/*
+ * The first bundle_writer_free blobs of the order may be filled by several workers at once, each with parts of its own:
+ *
+ *	while ((r = bundle_part_take(w, blob, 0, 32 << 20, &part, e)) == 1) {
+ *		… bundle_part_add(w, &part, p, n, e) …          bytes from part.at on
+ *		bundle_part_end(w, &part);
+ *	}
+ *
+ * r == 0: nothing is left to take; whether the blob is complete shows once nobody has a part of it any more. The blob's
+ * hash follows the frames in order; frames ahead of it are read back from the output when it gets there. The
+ * worker whose frame brings it to the end gets the verdict: ERR_DIGEST, all frames are dropped and may be taken again.
+ */
+struct bundle_part {
+	size_t blob;
+	uint64_t at, end;               /* bytes [at, end) are still to come */
+	struct part_work *work;         /* the writer's own; NULL = no part */
+};
+
+/* 1: *out is the first bytes at or behind `from` that nobody has: whole frames, at most `most` bytes (at least a frame). */
+int bundle_part_take(struct bundle_writer *w, size_t blob, uint64_t from, uint64_t most, struct bundle_part *out,
+		     struct err *e) MUST_CHECK;
+int bundle_part_add(struct bundle_writer *w, struct bundle_part *p, const void *bytes, size_t n, struct err *e) MUST_CHECK;
+/* Done with it, or given up: a frame that is not full is lost, the rest may be taken by others. No part is fine. */
+void bundle_part_end(struct bundle_writer *w, struct bundle_part *p);
+bool bundle_writer_complete(struct bundle_writer *w, size_t blob);
+
 /* Whether a worker that failed gave up for all: everybody's next call, and those that wait, fail with `why`. */
 void bundle_writer_stop(struct bundle_writer *w, const struct err *why);
 

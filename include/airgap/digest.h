@@ -28,6 +28,7 @@ struct hash { void *ctx; };
 void hash_begin(struct hash *h);                       /* also resets */
 void hash_add(struct hash *h, const void *p, size_t n);
 struct digest hash_end(struct hash *h);
+void hash_copy(struct hash *to, const struct hash *from);      /* `to` stands where `from` stands; both go on alone */
 void hash_release(struct hash *h);
 
 /* n random bytes from the kernel; ends the program when there are none. */

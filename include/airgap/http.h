@@ -125,6 +125,17 @@ bool http_again(struct http_client *c, struct http_tries *t, int rc, const struc
 
 /* ---- a download ---- */
 
+/* Some bytes of a content, so that several connections can share a large one. */
+struct http_range {
+	uint64_t offset, end;           /* [offset, end); end 0 = to the end of the whole */
+	const char *etag;               /* strong validator of an earlier answer, for If-Range; NULL = none */
+	/* Called before the first byte of each answer that brings some. whole: the server does not keep to the range, and the
+	 * sink gets all bytes to the end of the content. etag: strong, or NULL; borrowed. -1 ends it.
+	 * NULL: a server that does not keep to the range is ERR_PROTOCOL, before a byte of it was read. */
+	int (*begin)(void *ctx, bool whole, const char *etag, struct err *e);
+	void *ctx;
+};
+
 struct http_get {
 	const char *url;
 	const char *const *headers;
@@ -134,12 +145,13 @@ struct http_get {
 	int (*authorize)(void *ctx, const struct http_response *refused, struct secret *out, struct err *e);
 	void *ctx;
 	uint64_t offset;                /* the sink gets the bytes from here on */
+	const struct http_range *range; /* instead of offset; NULL */
 	uint64_t size;                  /* of the whole; UINT64_MAX = unknown */
 	uint64_t max;                   /* ceiling of the whole when size is unknown; 0 = 64 MiB */
 	bool keep_encoding;
 };
 
-/* 0: the sink had every byte from offset to the end, once, in order; they are NOT hashed here. Messages about a status
+/* 0: the sink had every byte from offset to the end (of the range, if the server keeps to it), once, in order; they are NOT hashed here. Messages about a status
  * do not name the address: the caller knows it.
  * A broken connection goes on at the byte where it broke (Range, If-Range). -1: the sink had a part. */
 int http_fetch(struct http_client *c, const struct http_get *g, const struct sink *to, struct err *e) MUST_CHECK;

@@ -78,6 +78,9 @@ int registry_blob_head(struct registry *r, const char *repository, const struct 
  * NOT hashed: a caller that resumes has the state of the hash. -1: the sink had a part. */
 int registry_blob_get(struct registry *r, const char *repository, const struct digest *d, uint64_t size, uint64_t offset,
 		      const struct sink *to, struct err *e) MUST_CHECK;
+/* The same for a part of it, as http.h says. */
+int registry_blob_range(struct registry *r, const char *repository, const struct digest *d, uint64_t size,
+			const struct http_range *range, const struct sink *to, struct err *e) MUST_CHECK;
 /* A small blob (a config) whole and hashed; appended to out. */
 int registry_blob_load(struct registry *r, const char *repository, const struct digest *d, uint64_t size, struct buf *out,
 		       struct err *e) MUST_CHECK;
