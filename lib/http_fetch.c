@@ -5,7 +5,8 @@
 #include <airgap/proc.h>
 
 #define DEFAULT_MAX  (UINT64_C(64) << 20)
-#define PROGRESS_MIN (UINT64_C(256) << 10)      /* so much gained makes the tries count anew */
+#define PROGRESS_MIN (UINT64_C(16) << 10)       /* so much gained makes the tries count anew */
+#define AT_ONCE_MIN  (UINT64_C(256) << 10)      /* so much, and a broken line is gone on with at once */
 
 struct download {
 	struct http_client *c;
@@ -270,6 +271,8 @@ int http_fetch(struct http_client *c, const struct http_get *g, const struct sin
 		d.refreshed = false;
 		if (d.at - before >= PROGRESS_MIN)
 			tries.n = 0;
+		if (d.at - before >= AT_ONCE_MIN && d.r.broken && !proc_interrupted)
+			continue;
 		if (!http_again_until(c, &tries, d.r.broken ? -1 : rc, &d.r, d.deadline_at, e))
 			return -1;
 	}
