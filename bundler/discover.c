@@ -449,7 +449,8 @@ int discover(struct run *r, const char *site_path, struct err *e)
 	if (take_images(r, e) < 0 || resolve_site_chart(r, &site_chart, e) < 0)
 		return -1;
 	d.site_chart = site_chart;
-	if (discover_sites(&d, site_path, e) < 0 || take_other_charts(&d, e) < 0 || renders_scan(&d.renders, r, e) < 0)
+	if (discover_sites(&d, site_path, e) < 0 || take_other_charts(&d, e) < 0 || renders_scan(&d.renders, r, e) < 0 ||
+	    discover_files(r, e) < 0)
 		return -1;
 	warn_idle_rules(r);
 	if (r->m->discover.n_rules)

@@ -111,6 +111,31 @@ static void warn_random(struct run *r, const struct renders *v, const struct run
 	run_warn(r, "chart '%s': renders otherwise each time: %s", c->name, buf_str(&text));
 }
 
+static bool is_rendered(const struct renders *v, const struct run_chart *c)
+{
+	for (size_t i = 0; i < v->n; i++)
+		if (v->items[i].chart == c)
+			return true;
+	return false;
+}
+
+/* What the charts' authors list besides. */
+static int add_annotations(const struct renders *v, struct run *r, struct err *e)
+{
+	for (size_t i = 0; i < r->n_charts; i++) {
+		const struct run_chart *c = r->charts[i];
+		auto_scan struct scan_finds finds = { 0 };
+
+		if (!is_rendered(v, c))
+			continue;
+		if (scan_chart_annotations(c->archive.ptr, c->archive.len, c->name, &finds, e) < 0)
+			return err_wrap(e, "chart '%s'", c->name);
+		if (images_add_finds(&r->images, c->name, &finds, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int renders_scan(struct renders *v, struct run *r, struct err *e)
 {
 	struct scan s = { r, v };
@@ -131,5 +156,5 @@ int renders_scan(struct renders *v, struct run *r, struct err *e)
 			return -1;
 	for (size_t i = 0; i < r->n_charts; i++)
 		warn_random(r, v, r->charts[i]);
-	return 0;
+	return add_annotations(v, r, e);
 }

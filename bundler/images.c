@@ -1,6 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "images.h"
 
+#include <fnmatch.h>
+
+#define HUB "docker.io/"
+
 static void reason_release(struct content_reason *r)
 {
 	free(r->chart);
@@ -38,6 +42,8 @@ void images_release(struct images *s)
 
 char *images_place(const struct content_reason *r)
 {
+	if (!r->chart && r->file)
+		return xasprintf("file '%s': %s", r->file, r->path ? r->path : "");
 	if (!r->chart)
 		return xstrdup("the manifest");
 	return xasprintf("chart '%s': %s: %s: %s", r->chart, r->file ? r->file : "", r->kind ? r->kind : "",
@@ -52,6 +58,23 @@ void images_waiver(struct images *s, const char *image, const char *reason)
 	s->waivers[s->n_waivers++] = (struct image_waiver){ xstrdup(image), xstrdup(reason), false };
 }
 
+/* A pattern is tried on the text, and on the whole reference with and without tag; of Docker Hub without its host too. */
+static bool pattern_fits(const char *pattern, const char *text, const struct ref *r)
+{
+	auto_free char *whole = r ? ref_format(r) : NULL, *name = r ? ref_name(r) : NULL;
+	const char *const spellings[] = { text, whole, name };
+
+	for (size_t i = 0; i < ARRAY_LEN(spellings); i++) {
+		const char *s = spellings[i];
+
+		if (!s)
+			continue;
+		if (fnmatch(pattern, s, 0) == 0 || (str_starts(s, HUB) && fnmatch(pattern, s + strlen(HUB), 0) == 0))
+			return true;
+	}
+	return false;
+}
+
 /* r NULL: the text is no reference. */
 static bool waiver_fits(const struct image_waiver *w, const char *text, const struct ref *r)
 {
@@ -60,6 +83,8 @@ static bool waiver_fits(const struct image_waiver *w, const char *text, const st
 
 	if (strcmp(w->image, text) == 0)
 		return true;
+	if (strpbrk(w->image, "*?["))
+		return pattern_fits(w->image, text, r);
 	if (!r || ref_parse(w->image, &want, &ignored) < 0)
 		return false;
 	if (!want.tag && !want.has_digest)
@@ -133,16 +158,6 @@ static void assume_latest(struct images *s, struct ref *r, const struct content_
 	strv_pushf(&s->warnings, "image '%s': has neither tag nor digest in %s: 'latest' is taken", name, place);
 }
 
-/* Whether the text names a registry: "quay.io/x" does, "bitnami/x" does not. */
-static bool names_host(const char *text)
-{
-	size_t n = strcspn(text, "/");
-
-	if (!text[n])
-		return false;
-	return memchr(text, '.', n) || memchr(text, ':', n) || (n == 9 && strncmp(text, "localhost", n) == 0);
-}
-
 struct image *images_add(struct images *s, const char *text, const struct content_reason *reason, struct err *e)
 {
 	auto_ref struct ref r = { 0 };
@@ -154,7 +169,6 @@ struct image *images_add(struct images *s, const char *text, const struct conten
 	struct image *i = find_or_add(s, &r);
 
 	i->certain = true;
-	i->named_host |= names_host(text);
 	add_reason(i, reason);
 	return i;
 }
@@ -183,7 +197,6 @@ static int add_find(struct images *s, const struct scan_find *f, const struct co
 	struct image *i = find_or_add(s, &r);
 
 	i->certain |= f->certain;
-	i->named_host |= names_host(f->image);
 	add_reason(i, reason);
 	return 0;
 }
@@ -231,7 +244,7 @@ static bool is_carried(const struct images *s, const char *text)
 	if (ref_parse(text, &r, &ignored) < 0)
 		return false;
 	for (size_t i = 0; i < s->n; i++)
-		if (!s->items[i].absent && ref_eq(&s->items[i].ref, &r))
+		if (ref_eq(&s->items[i].ref, &r))
 			return true;
 	return false;
 }
@@ -242,6 +255,44 @@ static int compare_entries(const void *a, const void *b)
 	int c = strcmp(jdoc_text(x, "image", NULL), jdoc_text(y, "image", NULL));
 
 	return c ? c : strcmp(jdoc_text(x, "reason", NULL), jdoc_text(y, "reason", NULL));
+}
+
+/* The author's list in Chart.yaml names the images of every feature. */
+static bool only_listed(const struct image *i)
+{
+	for (size_t k = 0; k < i->n_reasons; k++)
+		if (!str_eq(i->reasons[k].kind, "Chart"))
+			return false;
+	return i->n_reasons > 0;
+}
+
+static bool is_turned_off(const struct images *s, const struct image *i)
+{
+	size_t k;
+	json_t *entry;
+
+	json_array_foreach(s->not_carried, k, entry) {
+		auto_ref struct ref r = { 0 };
+		struct err ignored;
+
+		if (ref_parse(jdoc_text(entry, "image", NULL), &r, &ignored) == 0 && ref_eq(&r, &i->ref))
+			return true;
+	}
+	return false;
+}
+
+/* What only that list names goes, when a place says that it is turned off. */
+static void drop_turned_off(struct images *s)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < s->n; i++) {
+		if (only_listed(&s->items[i]) && is_turned_off(s, &s->items[i]))
+			image_release(&s->items[i]);
+		else
+			s->items[kept++] = s->items[i];
+	}
+	s->n = kept;
 }
 
 /* Sorted, each once, without what somebody else wants after all. */
@@ -267,6 +318,7 @@ static void tidy_not_carried(struct images *s)
 
 void images_finish(struct images *s)
 {
+	drop_turned_off(s);
 	if (s->n)
 		qsort(s->items, s->n, sizeof(s->items[0]), compare_images);
 	for (size_t i = 0; i < s->n; i++)
@@ -275,7 +327,7 @@ void images_finish(struct images *s)
 	tidy_not_carried(s);
 	for (size_t i = 0; i < s->n_waivers; i++)
 		if (!s->waivers[i].used)
-			strv_pushf(&s->warnings, "waive '%s': no chart names it: take it out", s->waivers[i].image);
+			strv_pushf(&s->warnings, "waive '%s': nothing names it: take it out", s->waivers[i].image);
 	strv_sort(&s->warnings);
 	strv_uniq(&s->warnings);
 }

@@ -17,8 +17,6 @@ struct image {
 	struct ref ref;
 	char *text;                     /* canonical; the identity */
 	bool certain;                   /* must be there */
-	bool named_host;                /* some place names it with its registry */
-	bool absent;                    /* no registry has it, and it need not be there */
 	struct strv platforms;          /* of its manifest entry; empty = the manifest's */
 	struct strv tags;
 	char *layout;                   /* path of a layout folder; NULL = a registry */
@@ -36,14 +34,15 @@ struct images {
 #define auto_images CLEANUP(images_release)
 void images_release(struct images *s);
 
-/* image: as found, canonical, or canonical without tag (all of its tags). */
+/* image: as found, canonical, or canonical without tag (all of its tags); or a pattern with * and ? for any of these. */
 void images_waiver(struct images *s, const char *image, const char *reason);
 /* A reference that must be there. reason's texts are copied; NULL members stay. Borrowed until the next add. */
 struct image *images_add(struct images *s, const char *text, const struct content_reason *reason, struct err *e) MUST_CHECK;
-/* All finds of one render; chart says whose they are. ERR_MALFORMED: an image that is no reference. */
+/* All finds of one render; chart says whose they are, NULL: of a carried file. ERR_MALFORMED: an image that is no reference. */
 int images_add_finds(struct images *s, const char *chart, const struct scan_finds *finds, struct err *e) MUST_CHECK;
 void images_not_carried(struct images *s, const char *image, const char *reason);
 void images_finish(struct images *s);
 
-/* "chart 'web': web/templates/deployment.yaml: Deployment: spec.…image", or "the manifest". Owned. */
+/* "chart 'web': web/templates/deployment.yaml: Deployment: spec.…image", "file 'apps': a.zip/a.conf" or "the manifest".
+ * Owned. */
 char *images_place(const struct content_reason *r) MUST_CHECK;

@@ -317,7 +317,25 @@ int resolve_files_blame(struct run *r, const struct digest *d, struct err *e)
 	return -1;
 }
 
-int resolve_file_load(struct run *r, const char *name, struct buf *out, struct err *e)
+/* 1: *out_fd reads it, from the cache. */
+static int open_cached(const struct digest *d, int *out_fd, struct err *e)
+{
+	auto_fd int fd = -1;
+	struct oci_blob have;
+	int there = content_open(d, UINT64_MAX, &fd, e);
+
+	if (there <= 0)
+		return there;
+	if (hash_fd(fd, &have, e) < 0)
+		return -1;
+	if (!digest_eq(&have.digest, d))
+		return content_drop(d, e);
+	*out_fd = fd;
+	fd = -1;
+	return 1;
+}
+
+int resolve_file_open(struct run *r, const char *name, int *out_fd, struct err *e)
 {
 	const struct manifest_file *m = manifest_file(r->m, name);
 	const struct content_file *c = NULL;
@@ -332,13 +350,23 @@ int resolve_file_load(struct run *r, const char *name, struct buf *out, struct e
 	if (m->path && !m->member) {
 		auto_free char *path = run_path(r, m->path);
 
-		return fs_load(path, out->max, out, e);
+		*out_fd = open_file(m, path, &again, e);
+		return MIN(*out_fd, 0);
 	}
-	there = content_load(&c->blob, out, e);
+	there = open_cached(&c->blob, out_fd, e);
 	if (there)
 		return MIN(there, 0);
 	if (download(r, m, &again, e) < 0)
 		return err_wrap(e, "file '%s'", name);
-	there = content_load(&c->blob, out, e);
+	there = open_cached(&c->blob, out_fd, e);
 	return there == 1 ? 0 : there < 0 ? -1 : err_set(e, ERR_IO, "file '%s': the content cache lost it", name);
+}
+
+int resolve_file_load(struct run *r, const char *name, struct buf *out, struct err *e)
+{
+	auto_fd int fd = -1;
+
+	if (resolve_file_open(r, name, &fd, e) < 0)
+		return -1;
+	return buf_read_fd(out, fd, e) < 0 ? err_wrap(e, "file '%s'", name) : 0;
 }

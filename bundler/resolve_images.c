@@ -20,6 +20,7 @@ struct work {
 	struct err why;
 	bool whole_host;                /* why holds for all of the host's images */
 	char *hint;
+	char *warning;
 };
 
 struct works {
@@ -35,6 +36,7 @@ static void works_release(struct works *w)
 		free(w->items[i].source.location);
 		free(w->items[i].host);
 		free(w->items[i].hint);
+		free(w->items[i].warning);
 	}
 	free(w->items);
 }
@@ -85,6 +87,27 @@ static char *find_tag(struct registry *reg, const char *repository, const struct
 	return xasprintf(": its tag '%s' is there and has another digest, %s", r->tag, digest_text(&m.digest, text));
 }
 
+/* With tag and digest the digest decides. What the tag names by now is worth a word. */
+static char *check_tag(struct registry *reg, const char *repository, const struct ref *r)
+{
+	auto_registry_manifest struct registry_manifest m = REGISTRY_MANIFEST_INIT;
+	char now[DIGEST_TEXT], wanted[DIGEST_TEXT];
+	struct err why;
+	int there;
+
+	if (!r->has_digest || !r->tag)
+		return NULL;
+	there = registry_manifest_head(reg, repository, r->tag, &m, &why);
+	if (there < 0)
+		return xasprintf("its tag '%s' cannot be asked for: %s", r->tag, why.msg);
+	if (there == 0)
+		return xasprintf("its tag '%s' is not there any more: its digest is taken", r->tag);
+	if (digest_eq(&m.digest, &r->digest))
+		return NULL;
+	return xasprintf("its tag '%s' is %s by now: its digest %s is taken", r->tag, digest_text(&m.digest, now),
+			 digest_text(&r->digest, wanted));
+}
+
 /* What is no answer to this question but the state of the host. */
 static bool is_of_host(struct registry *reg, const struct err *why)
 {
@@ -114,6 +137,8 @@ static int ask_registry(struct run *r, struct work *w, struct err *e)
 		w->whole_host = is_of_host(reg, e);
 	if (there == 0)
 		w->hint = find_tag(reg, at.path, &w->want->ref);
+	if (there == 1)
+		w->warning = check_tag(reg, at.path, &w->want->ref);
 	if (there == 1 && strcmp(name, fetch) != 0)
 		w->result.image.source = TAKE(fetch);
 	return there;
@@ -135,31 +160,19 @@ static int ask(void *ctx, unsigned worker, size_t item, struct err *e)
 
 /* ---- what came out */
 
-/* A string that only might be an image, and that no registry knows: it was none. Docker Hub says "no access" for what
- * does not exist. */
-static bool is_no_image(const struct work *w)
-{
-	if (w->want->certain || w->want->named_host || w->whole_host)
-		return false;
-	return w->there == 0 || (w->there < 0 && w->why.code == ERR_AUTH);
-}
-
 /* It may have been one after all, misspelt or out of reach: that must be seen here, not on site. */
-static void leave_out(struct run *r, struct work *w)
+static const char *hint_of(const struct work *w)
 {
-	auto_free char *place = image_places(w->want);
-	auto_free char *why = xasprintf("looks like an image in %s, but no registry has it", place);
-
-	w->want->absent = true;
-	images_not_carried(&r->images, w->want->text, why);
-	run_warn(r, "image '%s': %s: correct it, or waive it under discover.waive", w->want->text, why);
+	if (w->hint)
+		return w->hint;
+	return w->want->certain || w->whole_host ? NULL : ": it only looks like an image: if it is none, waive it";
 }
 
 static struct image_failure failure_of(const struct work *w)
 {
 	return (struct image_failure){
 		.image = w->want, .host = w->host, .source = w->source.location, .why = w->there < 0 ? &w->why : NULL,
-		.hint = w->hint, .whole_host = w->whole_host,
+		.hint = hint_of(w), .whole_host = w->whole_host,
 	};
 }
 
@@ -172,9 +185,7 @@ static int report_failures(struct works *all, struct err *e)
 	for (size_t i = 0; i < all->n; i++) {
 		struct work *w = &all->items[i];
 
-		if (w->there != 1 && is_no_image(w))
-			leave_out(all->run, w);
-		else if (w->there != 1)
+		if (w->there != 1)
 			failed[n++] = failure_of(w);
 	}
 	image_report(failed, n);
@@ -223,6 +234,8 @@ static int merge(struct run *r, struct work *w, struct err *e)
 	for (size_t i = 0; i < w->result.n_blobs; i++)
 		if (add_blob(r, w, &w->result.blobs[i], e) < 0)
 			return err_wrap(e, "image '%s'", w->want->text);
+	if (w->warning)
+		run_warn(r, "image '%s': %s", w->want->text, w->warning);
 	fill_contents(w->want, &w->result.image);
 	GROW(c->images, c->n_images);
 	c->images[c->n_images++] = w->result.image;

@@ -73,6 +73,8 @@ int resolve_targets(struct run *r, struct err *e) MUST_CHECK;
 int resolve_files(struct run *r, struct err *e) MUST_CHECK;
 /* After a clash: reads the files that claim this digest. The error names the one that lies, else stays. */
 int resolve_files_blame(struct run *r, const struct digest *d, struct err *e) MUST_CHECK;
+/* One of them to be read, compared with its digest; it is fetched if need be. */
+int resolve_file_open(struct run *r, const char *name, int *out_fd, struct err *e) MUST_CHECK;
 /* The bytes of a small one (an Apply step's file), appended to out. */
 int resolve_file_load(struct run *r, const char *name, struct buf *out, struct err *e) MUST_CHECK;
 
@@ -81,3 +83,5 @@ int run_open_file(const char *path, struct oci_blob *out, struct err *e) MUST_CH
 
 /* discover.c: sites, steps, charts, renders, and the images found in them. site_path NULL = discover.sites. */
 int discover(struct run *r, const char *site_path, struct err *e) MUST_CHECK;
+/* discover_files.c: images in the archives that rules name. */
+int discover_files(struct run *r, struct err *e) MUST_CHECK;

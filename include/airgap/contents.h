@@ -25,9 +25,9 @@ struct content_referrer {
 
 /* Why an image is carried: chart + template file + kind + field path, or the manifest itself. */
 struct content_reason {
-	char *chart;            /* NULL: listed in the manifest */
-	char *file;             /* template file within the chart */
-	char *kind;             /* of the rendered object */
+	char *chart;            /* NULL: listed in the manifest, or found in a file of it */
+	char *file;             /* template file within the chart; or the carried file's name */
+	char *kind;             /* of the rendered object; "Chart": its author's list; "File": an archive's member */
 	char *path;             /* "spec.template.spec.containers[].image" */
 };
 
