@@ -4,49 +4,16 @@
 #include <airgap/tarball.h>
 
 #include "tarball_pack.h"
+#include "tarball_utf8.h"
 
 #include <archive.h>
 #include <archive_entry.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <locale.h>
-#include <pthread.h>
 #include <unistd.h>
 
 #define PIECE 65536u
 #define NAMES_MAX_BYTES (8u << 20)      /* of one archive together */
-
-/* ---- a locale in which libarchive keeps UTF-8 names as they are, for this thread and as long as it is needed */
-
-/* Made once and kept: glibc's own tables of locales are not for several threads at once. */
-static pthread_once_t utf8_once = PTHREAD_ONCE_INIT;
-static locale_t utf8_locale;
-
-static void utf8_make(void)
-{
-	utf8_locale = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
-}
-
-struct utf8 { locale_t before; };
-
-static struct utf8 utf8_begin(void)
-{
-	struct utf8 u = { .before = (locale_t)0 };
-
-	pthread_once(&utf8_once, utf8_make);
-	if (utf8_locale)
-		u.before = uselocale(utf8_locale);
-	return u;
-}
-
-static void utf8_end(struct utf8 *u)
-{
-	if (u->before)
-		uselocale(u->before);
-}
-
-/* Nobody looks at it: it is there for its end. */
-#define auto_utf8 CLEANUP(utf8_end) __attribute__((unused))
 
 /* ---- names */
 
@@ -97,13 +64,12 @@ static int reader_failed(struct archive *a, struct err *e)
 	return err_set(e, strcasestr(why, "truncated") ? ERR_TRUNCATED : ERR_MALFORMED, "%s", why);
 }
 
-static struct archive *reader_new(int filters)
+static struct archive *reader_begin(int filters)
 {
 	struct archive *a = archive_read_new();
 
 	if (!a)
 		abort();
-	archive_read_support_format_tar(a);
 	if (filters & TARBALL_GZIP)
 		archive_read_support_filter_gzip(a);
 	if (filters & TARBALL_ZSTD)
@@ -112,6 +78,14 @@ static struct archive *reader_new(int filters)
 		archive_read_support_filter_xz(a);
 	if (filters & TARBALL_BZIP2)
 		archive_read_support_filter_bzip2(a);
+	return a;
+}
+
+static struct archive *reader_new(int filters)
+{
+	struct archive *a = reader_begin(filters);
+
+	archive_read_support_format_tar(a);
 	return a;
 }
 
@@ -425,132 +399,91 @@ int tarball_search(int fd, const void *p, size_t n, const struct tarball_limits 
 	}
 }
 
-/* ---- writing */
+/* ---- compressed, but no archive */
 
-/* libarchive leaks when a callback fails, so ours never does: after a failure it swallows what still comes. */
-struct output {
-	const struct sink *to;
-	struct err *e;
-	bool failed;
-};
-
-static la_ssize_t write_piece(struct archive *a, void *ctx, const void *p, size_t n)
+int tarball_unpack(const struct source *from, uint64_t limit, const struct sink *to, struct err *e)
 {
-	struct output *out = ctx;
+	struct err cause = { 0 };
+	auto_free struct input *in = xcalloc(1, sizeof(*in));
+	auto_reader struct archive *a = reader_begin(TARBALL_GZIP | TARBALL_ZSTD | TARBALL_XZ);
+	struct archive_entry *entry;
 
-	if (!out->failed && out->to->write(out->to->ctx, p, n, out->e) < 0)
-		out->failed = true;
-	return (la_ssize_t)n;
+	in->from = from;
+	in->e = &cause;
+	archive_read_support_format_raw(a);
+
+	int r = archive_read_open(a, in, NULL, read_piece, NULL);
+
+	if (r == ARCHIVE_OK)
+		r = archive_read_next_header(a, &entry);
+	if (r == ARCHIVE_EOF)
+		return 0;
+	if (r != ARCHIVE_OK)
+		r = reader_failed(a, e);
+	else
+		r = check_filters(a, e) < 0 ? -1 : copy_content(a, "content", limit, to, e);
+	if (r < 0 && in->failed)
+		*e = cause;
+	return r;
 }
 
-/* After a call of libarchive: its own failure, or the sink's. Warnings count. */
-static int check_write(struct archive *a, bool ok, struct output *out)
-{
-	const char *why = archive_error_string(a);
+/* ---- archives of any size */
 
-	if (!ok && !out->failed) {
-		err_set(out->e, ERR_MALFORMED, "cannot write the archive: %s", why ? why : "unknown reason");
-		out->failed = true;
-	}
-	return out->failed ? -1 : 0;
+static enum tarball_kind kind_of(struct archive_entry *entry)
+{
+	if (archive_entry_hardlink(entry) || archive_entry_symlink(entry))
+		return TARBALL_LINK;
+	if (archive_entry_filetype(entry) == AE_IFDIR)
+		return TARBALL_FOLDER;
+	return archive_entry_filetype(entry) == AE_IFREG && archive_entry_sparse_count(entry) == 0 ? TARBALL_FILE : TARBALL_OTHER;
 }
 
-static void writer_free(struct archive **a)
+static ssize_t entry_read(void *ctx, void *p, size_t n, struct err *e)
 {
-	archive_write_free(*a);
-}
-#define auto_writer CLEANUP(writer_free)
+	struct archive *a = ctx;
+	la_ssize_t got = archive_read_data(a, p, n);
 
-static void entry_free(struct archive_entry **entry)
-{
-	archive_entry_free(*entry);
+	return got < 0 ? reader_failed(a, e) : got;
 }
 
-static int write_header(struct archive *a, const struct pack_member *m, struct output *out)
+static int walk_entry(struct archive *a, struct archive_entry *entry, tarball_walk_fn fn, void *ctx, struct err *e)
 {
-	CLEANUP(entry_free) struct archive_entry *entry = archive_entry_new();
+	const char *raw = archive_entry_pathname(entry);
+	auto_free char *name = xstrdup(raw ? skip_dot(raw) : "");
+	struct tarball_entry m = { .name = name, .kind = kind_of(entry) };
+	const struct source content = { entry_read, NULL, a };
+	struct err ignored;
+	size_t n = strlen(name);
 
-	archive_entry_set_pathname(entry, m->name);
-	archive_entry_set_filetype(entry, AE_IFREG);
-	archive_entry_set_perm(entry, m->executable ? 0755 : 0644);
-	archive_entry_set_size(entry, (la_int64_t)m->size);
-	archive_entry_set_mtime(entry, 0, 0);
-	archive_entry_set_uid(entry, 0);
-	archive_entry_set_gid(entry, 0);
-	return check_write(a, archive_write_header(a, entry) == ARCHIVE_OK, out);
+	if (m.kind == TARBALL_FOLDER && n > 1 && name[n - 1] == '/')
+		name[n - 1] = '\0';
+	m.clean = tarball_check_name(name, &ignored) == 0;
+	return fn(ctx, &m, &content, e);
 }
 
-static int write_bytes(struct archive *a, const void *p, size_t n, struct output *out)
-{
-	return check_write(a, archive_write_data(a, p, n) == (la_ssize_t)n, out);
-}
-
-/* A file's content, which must still have the size it had. */
-static int write_file(struct archive *a, const struct pack_member *m, struct output *out)
-{
-	auto_fd int fd = fs_open(m->path, O_RDONLY | O_NOFOLLOW, 0, out->e);
-	auto_free uint8_t *piece = xmalloc(PIECE);
-	struct source from = source_fd(&fd);
-	uint64_t left = m->size;
-
-	if (fd < 0)
-		return -1;
-	for (;;) {
-		ssize_t n = from.read(from.ctx, piece, PIECE, out->e);
-
-		if (n < 0)
-			return err_wrap(out->e, "'%s'", m->path);
-		if ((uint64_t)n > left || (n == 0 && left))
-			return err_set(out->e, ERR_IO, "'%s': changed while it was read", m->path);
-		if (n == 0)
-			return 0;
-		if (write_bytes(a, piece, (size_t)n, out) < 0)
-			return -1;
-		left -= (uint64_t)n;
-	}
-}
-
-static int write_member(struct archive *a, const struct pack_member *m, struct output *out)
-{
-	if (write_header(a, m, out) < 0)
-		return -1;
-	if (m->path)
-		return write_file(a, m, out);
-	return m->size ? write_bytes(a, m->bytes, (size_t)m->size, out) : 0;
-}
-
-/* Time and name out of the gzip header; the last block is not filled up with zeros. */
-static bool set_form(struct archive *a, int filter)
-{
-	if (archive_write_set_format_pax_restricted(a) != ARCHIVE_OK ||
-	    archive_write_set_bytes_in_last_block(a, 1) != ARCHIVE_OK)
-		return false;
-	return filter != TARBALL_GZIP ||
-	       (archive_write_add_filter_gzip(a) == ARCHIVE_OK &&
-		archive_write_set_filter_option(a, "gzip", "timestamp", NULL) == ARCHIVE_OK &&
-		archive_write_set_filter_option(a, "gzip", "compression-level", "9") == ARCHIVE_OK);
-}
-
-int tarball_pack_write(const struct tarball_pack *t, int filter, const struct sink *to, struct err *e)
+int tarball_walk(int fd, size_t members, tarball_walk_fn fn, void *ctx, struct err *e)
 {
 	auto_utf8 struct utf8 utf8 = utf8_begin();
-	auto_free const struct pack_member **sorted = NULL;
-	size_t n = pack_sorted(t, &sorted);
-	struct output out = { .to = to, .e = e };
-	auto_writer struct archive *a = archive_write_new();
+	auto_reader struct archive *a = reader_new(TARBALL_ANY);
+	struct archive_entry *entry;
 
-	if (!a)
-		abort();
-
-	bool ready = set_form(a, filter) && archive_write_open(a, &out, NULL, write_piece, NULL) == ARCHIVE_OK;
-
-	if (check_write(a, ready, &out) < 0)
+	if (lseek(fd, 0, SEEK_SET) < 0)
+		return err_sys(e, "cannot seek");
+	if (archive_read_open_fd(a, fd, PIECE) != ARCHIVE_OK)
+		return reader_failed(a, e);
+	if (check_filters(a, e) < 0)
 		return -1;
-	for (size_t i = 0; i < n; i++) {
-		if (write_member(a, sorted[i], &out) < 0) {
-			out.failed = true;
-			return -1;
-		}
+	for (size_t n = 0;; n++) {
+		int r = archive_read_next_header(a, &entry);
+
+		if (r == ARCHIVE_EOF)
+			return 0;
+		if (r != ARCHIVE_OK && r != ARCHIVE_WARN)
+			return reader_failed(a, e);
+		if (n == members)
+			return err_set(e, ERR_LIMIT, "more than %zu members", members);
+		r = walk_entry(a, entry, fn, ctx, e);
+		if (r)
+			return r;
 	}
-	return check_write(a, archive_write_close(a) == ARCHIVE_OK, &out);
 }

@@ -1,5 +1,5 @@
 /*
- * tarball_pack - the members of an archive to be written, gathered; tarball.c writes them.
+ * tarball_pack - the members of an archive to be written, gathered; tarball_write.c writes them.
  */
 #pragma once
 

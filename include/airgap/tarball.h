@@ -55,6 +55,24 @@ typedef bool (*tarball_wanted_fn)(void *ctx, const char *name);
 int tarball_search(int fd, const void *p, size_t n, const struct tarball_limits *l, tarball_wanted_fn wanted, tarball_fn fn,
 		   void *ctx, struct err *e) MUST_CHECK;
 
+/* One file, compressed with gzip, zstd or xz, or not at all: at most `limit` bytes of what is in it. -1: `to` may have got
+ * a part; ERR_LIMIT, ERR_MALFORMED, ERR_TRUNCATED. */
+int tarball_unpack(const struct source *from, uint64_t limit, const struct sink *to, struct err *e) MUST_CHECK;
+
+/* ---- archives of any size */
+
+enum tarball_kind { TARBALL_FILE, TARBALL_FOLDER, TARBALL_LINK, TARBALL_OTHER };
+struct tarball_entry {
+	const char *name;       /* as it stands there, without ./ in front and / behind; borrowed for the call */
+	enum tarball_kind kind; /* a sparse file is TARBALL_OTHER */
+	bool clean;             /* the name keeps the rules above */
+};
+/* content is what is in a file, for as long as the call lasts; what is not read is passed over. */
+typedef int (*tarball_walk_fn)(void *ctx, const struct tarball_entry *m, const struct source *content, struct err *e);
+/* Every member of a tar (any filter) in its order, of every kind and name: the caller judges. fn returning 1 ends the walk,
+ * -1 fails it. fd is read from its beginning. ERR_LIMIT past so many members. 0, or what fn returned. */
+int tarball_walk(int fd, size_t members, tarball_walk_fn fn, void *ctx, struct err *e) MUST_CHECK;
+
 /*
  *	auto_tarball_pack struct tarball_pack *t = tarball_pack_new();
  *	if (tarball_pack_folder(t, "charts/tools", "tools", TARBALL_HELMIGNORE, e) < 0 ||

@@ -58,6 +58,32 @@ static void try_member(const uint8_t *p, size_t n)
 		abort();
 }
 
+static int on_entry(void *ctx, const struct tarball_entry *m, const struct source *content, struct err *e)
+{
+	char piece[4096];
+	size_t *left = ctx;
+	ssize_t got;
+
+	if (m->clean && (m->name[0] == '/' || !m->name[0] || strncmp(m->name, "../", 3) == 0 || strstr(m->name, "/../")))
+		abort();
+	while (m->kind == TARBALL_FILE && *left && (got = content->read(content->ctx, piece, sizeof(piece), e)) != 0) {
+		if (got < 0)
+			return -1;
+		*left -= MIN((size_t)got, *left);
+	}
+	return *left == 0;
+}
+
+static void try_walk(const uint8_t *p, size_t n)
+{
+	auto_fd int fd = memfd_create("fuzz", MFD_CLOEXEC);
+	size_t left = 1 << 20;
+	struct err e = { 0 };
+
+	if (fd >= 0 && fs_write_all(fd, p, n, &e) == 0 && tarball_walk(fd, 100, on_entry, &left, &e) < 0 && e.code == ERR_NONE)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	auto_tarball_pack struct tarball_pack *pack = tarball_pack_new();
@@ -69,5 +95,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	if (tarball_each(&from, &small, on_member, &pass, &e) == 0)
 		pack_again(&pass);
 	try_member(p, n);
+	try_walk(p, n);
 	return 0;
 }
