@@ -109,6 +109,25 @@ static json_t *platform_json(const struct platform *p)
 	return j;
 }
 
+static json_t *descriptor_json(const struct descriptor *d)
+{
+	json_t *j = blob_json(d->media_type, &(struct oci_blob){ d->digest, d->size });
+
+	set_text(j, "artifactType", d->artifact_type);
+	if (d->platform.os[0])
+		json_object_set_new(j, "platform", platform_json(&d->platform));
+	if (d->annotations)
+		json_object_set(j, "annotations", d->annotations);
+	if (d->urls.n) {
+		json_t *urls = json_array();
+
+		for (size_t i = 0; i < d->urls.n; i++)
+			json_array_append_new(urls, json_string(d->urls.items[i]));
+		json_object_set_new(j, "urls", urls);
+	}
+	return j;
+}
+
 int oci_make_index(const struct descriptor *entries, size_t n, struct buf *out, struct err *e)
 {
 	auto_json json_t *j = json_object();
@@ -117,15 +136,80 @@ int oci_make_index(const struct descriptor *entries, size_t n, struct buf *out, 
 	json_object_set_new(j, "schemaVersion", json_integer(2));
 	set_text(j, "mediaType", OCI_INDEX);
 	json_object_set_new(j, "manifests", list);
-	for (size_t i = 0; i < n; i++) {
-		json_t *d = blob_json(entries[i].media_type, &(struct oci_blob){ entries[i].digest, entries[i].size });
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, descriptor_json(&entries[i]));
+	return jdoc_dump(j, out, e);
+}
 
-		set_text(d, "artifactType", entries[i].artifact_type);
-		if (entries[i].platform.os[0])
-			json_object_set_new(d, "platform", platform_json(&entries[i].platform));
-		if (entries[i].annotations)
-			json_object_set(d, "annotations", entries[i].annotations);
-		json_array_append_new(list, d);
+static bool has_entry(const json_t *list, const char *digest)
+{
+	json_t *entry;
+	size_t i;
+
+	json_array_foreach(list, i, entry)
+		if (str_eq(jdoc_text(entry, "digest", NULL), digest))
+			return true;
+	return false;
+}
+
+int oci_index_add(const void *p, size_t index_len, const struct descriptor *entries, size_t n, struct buf *out, struct err *e)
+{
+	auto_oci_index struct oci_index checked = { 0 };
+	auto_json json_t *j = jdoc_parse(p, index_len, OCI_MANIFEST_MAX, "index", e);
+	json_t *list = json_object_get(j, "manifests");
+	char text[DIGEST_TEXT];
+	bool more = false;
+
+	if (!j || oci_parse_index(p, index_len, OCI_INDEX, &checked, e) < 0)
+		return -1;
+	for (size_t i = 0; i < n; i++) {
+		if (has_entry(list, digest_text(&entries[i].digest, text)))
+			continue;
+		json_array_append_new(list, descriptor_json(&entries[i]));
+		more = true;
 	}
+	if (!more)
+		return 0;
+	if (json_array_size(list) > OCI_ENTRIES_MAX)
+		return err_set(e, ERR_LIMIT, "index: more than %d entries", OCI_ENTRIES_MAX);
+	return jdoc_dump(j, out, e) < 0 ? -1 : 1;
+}
+
+/* ---- images */
+
+/* The same bytes under OCI's name. */
+static const char *oci_name(const char *media_type)
+{
+	static const char *const names[][2] = {
+		{ DOCKER_CONFIG, OCI_CONFIG },
+		{ "application/vnd.docker.image.rootfs.diff.tar", OCI_LAYER_TAR },
+		{ "application/vnd.docker.image.rootfs.diff.tar.gzip", OCI_LAYER_GZIP },
+		{ "application/vnd.docker.image.rootfs.diff.tar.zstd", OCI_LAYER_ZSTD },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(names); i++)
+		if (str_eq(media_type, names[i][0]))
+			return names[i][1];
+	return media_type;
+}
+
+static json_t *part_json(const struct descriptor *d)
+{
+	json_t *j = descriptor_json(d);
+
+	set_text(j, "mediaType", oci_name(d->media_type));
+	return j;
+}
+
+int oci_make_image_manifest(const struct descriptor *config, const struct descriptor *layers, size_t n,
+			    const json_t *annotations, struct buf *out, struct err *e)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < n; i++)
+		json_array_append_new(list, part_json(&layers[i]));
+
+	auto_json json_t *j = manifest_json_take(NULL, part_json(config), list, json_incref((json_t *)annotations));
+
 	return jdoc_dump(j, out, e);
 }

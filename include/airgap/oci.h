@@ -31,6 +31,7 @@
 #define OCI_EMPTY       "application/vnd.oci.empty.v1+json"
 #define OCI_LAYER_TAR   "application/vnd.oci.image.layer.v1.tar"
 #define OCI_LAYER_GZIP  "application/vnd.oci.image.layer.v1.tar+gzip"
+#define OCI_LAYER_ZSTD  "application/vnd.oci.image.layer.v1.tar+zstd"
 #define DOCKER_LIST     "application/vnd.docker.distribution.manifest.list.v2+json"
 #define DOCKER_MANIFEST "application/vnd.docker.distribution.manifest.v2+json"
 #define DOCKER_CONFIG   "application/vnd.docker.container.image.v1+json"
@@ -109,6 +110,19 @@ int oci_parse_manifest(const void *p, size_t n, const char *media_type, struct o
 int oci_parse_index(const void *p, size_t n, const char *media_type, struct oci_index *out, struct err *e) MUST_CHECK;
 /* What an image config says: its platform and its number of layers (diff_ids). */
 int oci_parse_config(const void *p, size_t n, struct platform *out, size_t *out_layers, struct err *e) MUST_CHECK;
+/* The digests of its layers without compression, from the lowest; *out is the caller's to free. */
+int oci_parse_diff_ids(const void *p, size_t n, struct digest **out, size_t *out_n, struct err *e) MUST_CHECK;
+
+/* manifest.json of an archive of `docker save`: an entry for each image. Names of members, as they stand there. */
+struct docker_image {
+	char *config;
+	struct strv tags;               /* "busybox:1.36" */
+	struct strv layers;             /* from the lowest */
+};
+struct docker_images { struct docker_image *items; size_t n; };
+#define auto_docker_images CLEANUP(docker_images_release)
+void docker_images_release(struct docker_images *v);
+int oci_parse_docker_archive(const void *p, size_t n, struct docker_images *out, struct err *e) MUST_CHECK;
 
 /* Entries that are no images: BuildKit's attestations, and whatever else has a vnd.docker.reference.type. */
 bool oci_is_attestation(const struct descriptor *d);
@@ -127,5 +141,15 @@ int oci_make_artifact_manifest(const char *artifact_type, const struct oci_file 
 /* A Helm chart: config = Chart.yaml as JSON, layer = the archive. name and version become title and version notes. */
 int oci_make_chart_manifest(const char *name, const char *version, const struct oci_blob *config,
 			    const struct oci_blob *layer, struct buf *out, struct err *e) MUST_CHECK;
+/* An image: media types, urls and annotations of the descriptors are kept, Docker's types become OCI's, whose content is
+ * the same. annotations: an object of strings, or NULL. */
+int oci_make_image_manifest(const struct descriptor *config, const struct descriptor *layers, size_t n,
+			    const json_t *annotations, struct buf *out, struct err *e) MUST_CHECK;
+/* An image config with one layer more on top: its diff_id and, where there is a history, an entry in it. */
+int oci_config_add(const void *p, size_t n, const struct digest *diff_id, const char *created_by, struct buf *out,
+		   struct err *e) MUST_CHECK;
 /* An OCI index over n entries in the order given (media type, digest, size, platform, annotations): index.json. */
 int oci_make_index(const struct descriptor *entries, size_t n, struct buf *out, struct err *e) MUST_CHECK;
+/* Somebody else's index with these entries behind its own; whatever else stands in it stays. An entry that it has
+ * already (by digest) is not added. 1: out has it. 0: nothing to add, out is as it was. */
+int oci_index_add(const void *p, size_t index_len, const struct descriptor *entries, size_t n, struct buf *out, struct err *e) MUST_CHECK;

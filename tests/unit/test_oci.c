@@ -324,6 +324,119 @@ TEST(an_index_we_make_reads_back)
 	assert_string_equal(buf_str(&b), "{\"manifests\":[],\"mediaType\":\"" OCI_INDEX "\",\"schemaVersion\":2}");
 }
 
+/* ---- what images of our making begin with */
+
+#define CONFIG_OF(rest) "{\"os\":\"linux\",\"architecture\":\"amd64\",\"rootfs\":{\"type\":\"layers\",\"diff_ids\":[" rest "]}"
+
+TEST(a_docker_archive_lists_its_images)
+{
+	static const char text[] = "[{\"Config\":\"a.json\",\"RepoTags\":[\"x:1\",\"x:2\"],\"Layers\":[\"l/layer.tar\"],\"Parent\":\"\"},"
+				   "{\"Config\":\"b.json\",\"RepoTags\":null,\"Layers\":[]}]";
+	auto_docker_images struct docker_images v = { 0 };
+	struct err e = { 0 };
+
+	assert_ok(oci_parse_docker_archive(text, strlen(text), &v, &e), e);
+	assert_int_equal(v.n, 2);
+	assert_string_equal(v.items[0].config, "a.json");
+	assert_int_equal(v.items[0].tags.n, 2);
+	assert_string_equal(v.items[0].layers.items[0], "l/layer.tar");
+	assert_int_equal(v.items[1].tags.n, 0);
+}
+
+TEST(refuses_bad_docker_archives)
+{
+	static const char *const cases[] = {
+		"{}", "[1]", "[{}]", "[{\"Config\":1}]", "[{\"Config\":\"a\",\"Layers\":\"x\"}]", "[{\"Config\":\"a\",\"RepoTags\":[1]}]",
+		"[{\"Config\":\"a\",\"Config\":\"b\"}]", "[", "",
+	};
+	auto_buf struct buf many = BUF_INIT(OCI_MANIFEST_MAX);
+	struct docker_images v = { 0 };
+	struct err e = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		if (oci_parse_docker_archive(cases[i], strlen(cases[i]), &v, &e) == 0 || e.code != ERR_MALFORMED || v.items)
+			fail_msg("%s", cases[i]);
+	buf_puts(&many, "[{\"Config\":\"a\",\"Layers\":[\"l\"");
+	for (size_t i = 0; i < OCI_LAYERS_MAX; i++)
+		buf_puts(&many, ",\"l\"");
+	buf_puts(&many, "]}]");
+	assert_err(oci_parse_docker_archive(many.ptr, many.len, &v, &e), e, ERR_LIMIT);
+}
+
+TEST(a_config_gets_one_layer_more)
+{
+	static const char text[] = CONFIG_OF("\"" D1 "\"") ",\"history\":[{\"empty_layer\":true},{\"created_by\":\"x\"}]}";
+	static const char bare[] = CONFIG_OF("") "}";
+	static const char *const bad[] = { "{}", CONFIG_OF("\"sha256:1\"") "}", CONFIG_OF("1") "}", CONFIG_OF("") ",\"history\":{}}", "[]" };
+	auto_buf struct buf out = BUF_INIT(4096);
+	auto_free struct digest *ids = NULL, *fewer = NULL;
+	struct digest d = digest_of("x", 1), first;
+	struct err e = { 0 };
+	size_t n;
+
+	assert_ok(oci_config_add(text, strlen(text), &d, "bundler add x", &out, &e), e);
+	assert_ok(oci_parse_diff_ids(out.ptr, out.len, &ids, &n, &e), e);
+	assert_int_equal(n, 2);
+	assert_true(digest_parse(D1, &first) && digest_eq(&ids[0], &first) && digest_eq(&ids[1], &d));
+	assert_non_null(strstr(out.ptr, "{\"created_by\":\"x\"},{\"created_by\":\"bundler add x\"}]"));
+	buf_clear(&out);
+	assert_ok(oci_config_add(bare, strlen(bare), &d, "x", &out, &e), e);
+	assert_null(strstr(out.ptr, "history"));
+	assert_ok(oci_parse_diff_ids(bare, strlen(bare), &fewer, &n, &e), e);
+	assert_int_equal(n, 0);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		auto_free struct digest *none = NULL;
+
+		if (oci_parse_diff_ids(bad[i], strlen(bad[i]), &none, &n, &e) == 0 && oci_config_add(bad[i], strlen(bad[i]), &d, "x", &out, &e) == 0)
+			fail_msg("%s", bad[i]);
+	}
+}
+
+TEST(an_image_manifest_has_ocis_types_and_keeps_what_it_is_given)
+{
+	const struct descriptor config = { .media_type = (char *)DOCKER_CONFIG, .digest = digest_of("c", 1), .size = 1 };
+	struct descriptor layers[] = {
+		{ .media_type = (char *)"application/vnd.docker.image.rootfs.diff.tar.gzip", .digest = digest_of("l", 1), .size = 2 },
+		{ .media_type = (char *)OCI_LAYER_TAR, .digest = digest_of("m", 1), .size = 3 },
+	};
+	auto_json json_t *notes = json_pack("{ss}", "a", "b"), *on_layer = json_pack("{ss}", "c", "d");
+	auto_oci_manifest struct oci_manifest m = { 0 };
+	auto_buf struct buf out = BUF_INIT(4096);
+	struct err e = { 0 };
+
+	layers[0].annotations = on_layer;
+	assert_ok(oci_make_image_manifest(&config, layers, 2, notes, &out, &e), e);
+	assert_ok(manifest(buf_str(&out), &m, &e), e);
+	assert_string_equal(m.config.media_type, OCI_CONFIG);
+	assert_string_equal(m.layers[0].media_type, OCI_LAYER_GZIP);
+	assert_string_equal(descriptor_note(&m.layers[0], "c"), "d");
+	assert_string_equal(m.layers[1].media_type, OCI_LAYER_TAR);
+	assert_true(json_equal(m.annotations, notes));
+}
+
+TEST(an_entry_is_added_to_an_index_once)
+{
+	static const char text[] = "{\"schemaVersion\":2,\"manifests\":[" DESC("m/m", D1, "7") "],\"annotations\":{\"x\":\"y\"},\"other\":1}";
+	static const char no_index[] = MANIFEST("\"config\":" CONFIG ",\"layers\":[]");
+	struct descriptor d[2] = { { .media_type = (char *)OCI_MANIFEST, .size = 9, .artifact_type = (char *)"sig" } };
+	auto_buf struct buf out = BUF_INIT(4096), again = BUF_INIT(4096);
+	auto_oci_index struct oci_index ix = { 0 };
+	struct err e = { 0 };
+
+	d[0].digest = digest_of("x", 1);
+	d[1] = d[0];
+	assert_true(digest_parse(D1, &d[1].digest));
+	assert_int_equal(oci_index_add(text, strlen(text), d, 2, &out, &e), 1);
+	assert_ok(index_of(buf_str(&out), &ix, &e), e);
+	assert_int_equal(ix.n_manifests, 2);
+	assert_string_equal(ix.manifests[1].artifact_type, "sig");
+	assert_non_null(strstr(buf_str(&out), "\"other\":1"));
+	assert_int_equal(oci_index_add(out.ptr, out.len, d, 2, &again, &e), 0);
+	assert_int_equal(again.len, 0);
+	assert_err(oci_index_add(no_index, strlen(no_index), d, 1, &again, &e), e, ERR_MALFORMED);
+	assert_err(oci_index_add("{}", 2, d, 1, &again, &e), e, ERR_MALFORMED);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -340,6 +453,11 @@ int main(void)
 		cmocka_unit_test(configs_tell_their_platform),
 		cmocka_unit_test(what_we_make_has_one_spelling_and_reads_back),
 		cmocka_unit_test(an_index_we_make_reads_back),
+		cmocka_unit_test(a_docker_archive_lists_its_images),
+		cmocka_unit_test(refuses_bad_docker_archives),
+		cmocka_unit_test(a_config_gets_one_layer_more),
+		cmocka_unit_test(an_image_manifest_has_ocis_types_and_keeps_what_it_is_given),
+		cmocka_unit_test(an_entry_is_added_to_an_index_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
