@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "blob_name.h"
+#include "image_add.h"
 
 #include <airgap/ref.h>
 
@@ -77,6 +78,13 @@ static char *of_repository(const struct contents *c, const char *location)
 	return NULL;
 }
 
+static char *of_files(const char *member)
+{
+	auto_free char *files = image_layer_files(member);
+
+	return xasprintf("layer of %s", files);
+}
+
 static char *of_sources(const struct lock *l, const struct lock_blob *b)
 {
 	for (size_t i = 0; b && i < b->n_sources; i++) {
@@ -87,6 +95,8 @@ static char *of_sources(const struct lock *l, const struct lock_blob *b)
 			name = of_repository(&l->contents, s->location);
 		else if (s->kind == LOCK_LAYOUT || s->kind == LOCK_MEMBER)
 			name = xasprintf("image in '%.*s'", (int)strcspn(s->location, "?"), s->location);
+		else if (s->kind == LOCK_ADD)
+			name = of_files(s->member);
 		if (name)
 			return name;
 	}

@@ -395,7 +395,10 @@ static int take_images(struct run *r, struct err *e)
 			strv_push(&x->platforms, m->platforms.items[k]);
 		for (size_t k = 0; k < m->tags.n; k++)
 			strv_push(&x->tags, m->tags.items[k]);
+		for (size_t k = 0; k < m->add.n; k++)
+			strv_push(&x->add, m->add.items[k]);
 		x->layout = m->layout ? xstrdup(m->layout) : NULL;
+		x->base = m->base ? xstrdup(m->base) : NULL;
 	}
 	return 0;
 }

@@ -1,13 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image_resolve.h"
-
-/* One entry of an index. */
-struct child {
-	const struct descriptor *d;
-	struct platform platform;
-	bool image, index, attestation; /* none of them: something we do not know, never carried */
-	bool wanted;
-};
+#include "image_children.h"
 
 struct job {
 	const struct image_from *from;
@@ -36,8 +29,14 @@ static void content_image_release(struct content_image *i)
 
 static void drop_blobs(struct image_result *r, size_t from)
 {
-	while (r->n_blobs > from)
-		free(r->blobs[--r->n_blobs].media_type);
+	while (r->n_blobs > from) {
+		struct image_blob *b = &r->blobs[--r->n_blobs];
+
+		free(b->media_type);
+		free(b->source.location);
+		free(b->source.member);
+		free(b->made);
+	}
 }
 
 void image_result_release(struct image_result *r)
@@ -48,77 +47,58 @@ void image_result_release(struct image_result *r)
 	*r = (struct image_result){ 0 };
 }
 
-static void note(struct job *j, const char *fmt, ...) PRINTF(2, 3);
-static void note(struct job *j, const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	auto_free char *text = xvasprintf(fmt, ap);
-	va_end(ap);
-	if (!j->out->image.notes)
-		j->out->image.notes = json_array();
-	json_array_append_new(j->out->image.notes, json_string(text));
-}
-
-static bool wants_all(const struct job *j)
-{
-	return j->platforms->n == 1 && strcmp(j->platforms->items[0], "all") == 0;
-}
-
 /* ---- blobs */
 
-static int add_blob(struct job *j, const struct digest *d, uint64_t size, const char *type, bool manifest, struct err *e)
+struct image_blob *image_result_add(struct image_result *r, const struct digest *d, uint64_t size, const char *type,
+				    struct err *e)
 {
-	struct image_result *r = j->out;
-
 	for (size_t i = 0; i < r->n_blobs; i++)
 		if (digest_eq(&r->blobs[i].digest, d))
-			return 0;
-	if (!u64_add(&r->image.size, size))
-		return err_set(e, ERR_LIMIT, "larger than any file");
+			return &r->blobs[i];
+	if (!u64_add(&r->image.size, size)) {
+		err_set(e, ERR_LIMIT, "larger than any file");
+		return NULL;
+	}
 	GROW(r->blobs, r->n_blobs);
-	r->blobs[r->n_blobs++] = (struct image_blob){ *d, size, xstrdup(type), manifest };
+	r->blobs[r->n_blobs] = (struct image_blob){ .digest = *d, .size = size, .media_type = xstrdup(type) };
+	return &r->blobs[r->n_blobs++];
+}
+
+/* What a layout or an archive lacks is seen now; a registry is believed. */
+static int add_blob(struct job *j, const struct digest *d, uint64_t size, const char *type, struct err *e)
+{
+	struct image_blob *b = image_result_add(j->out, d, size, type, e);
+	char digest[DIGEST_TEXT];
+	int there = 1;
+
+	if (!b || b->source.location)
+		return b ? 0 : -1;
+	if (!j->from->registry)
+		there = image_from_has(j->from, d, e);
+	if (there < 0)
+		return -1;
+	b->source = image_from_source(j->from, d);
+	return there ? 0 : err_set(e, ERR_TRUNCATED, "'%s': %s is not there", j->from->layout, digest_text(d, digest));
+}
+
+static int add_document(struct job *j, const struct image_manifest *m, struct err *e)
+{
+	struct image_blob *b;
+
+	if (!m->made && add_blob(j, &m->digest, m->bytes.len, m->type, e) < 0)
+		return -1;
+	b = image_result_add(j->out, &m->digest, m->bytes.len, m->type, e);
+	if (!b)
+		return -1;
+	b->manifest = true;
+	if (m->made && !b->made)
+		b->made = xstrndup(m->bytes.ptr, m->bytes.len);
 	return 0;
 }
 
-/* Layers that "must not be distributed" are carried when the registry has them after all. */
 static int add_layer(struct job *j, const struct descriptor *d, struct err *e)
 {
-	char digest[DIGEST_TEXT];
-
-	if (oci_is_foreign_layer(d->media_type)) {
-		int there = image_from_has(j->from, d, e);
-
-		if (there < 0)
-			return -1;
-		if (!there)
-			return err_set(e, ERR_UNSUPPORTED, "layer %s may not be distributed and the registry does not have it",
-				       digest_text(&d->digest, digest));
-	}
-	return add_blob(j, &d->digest, d->size, d->media_type, false, e);
-}
-
-static bool has_platform(const struct oci_manifest *m)
-{
-	return str_eq(m->config.media_type, OCI_CONFIG) || str_eq(m->config.media_type, DOCKER_CONFIG);
-}
-
-/* What the config says; os "" for what is no image to run: an artifact, or a config that says nothing of the kind. */
-static int config_platform(struct job *j, const struct oci_manifest *m, struct platform *out, struct err *e)
-{
-	auto_buf struct buf config = BUF_INIT(OCI_CONFIG_MAX);
-	struct err ignored;
-	size_t layers;
-
-	*out = (struct platform){ 0 };
-	if (!has_platform(m))
-		return 0;
-	if (image_from_blob(j->from, &m->config, &config, e) < 0)
-		return -1;
-	if (oci_parse_config(buf_str(&config), config.len, out, &layers, &ignored) < 0)
-		*out = (struct platform){ 0 };
-	return 0;
+	return image_from_check_layer(j->from, d, e) < 0 ? -1 : add_blob(j, &d->digest, d->size, d->media_type, e);
 }
 
 /* out NULL: its platform is known, or of no interest. */
@@ -127,28 +107,14 @@ static int add_manifest(struct job *j, const struct image_manifest *m, struct pl
 	auto_oci_manifest struct oci_manifest oci = { 0 };
 
 	if (oci_parse_manifest(buf_str(&m->bytes), m->bytes.len, m->type, &oci, e) < 0 ||
-	    (out && config_platform(j, &oci, out, e) < 0))
+	    (out && image_platform(j->from, &oci, out, e) < 0))
 		return -1;
-	if (add_blob(j, &m->digest, m->bytes.len, m->type, true, e) < 0 ||
-	    add_blob(j, &oci.config.digest, oci.config.size, oci.config.media_type, false, e) < 0)
+	if (add_document(j, m, e) < 0 || add_blob(j, &oci.config.digest, oci.config.size, oci.config.media_type, e) < 0)
 		return -1;
 	for (size_t i = 0; i < oci.n_layers; i++)
 		if (add_layer(j, &oci.layers[i], e) < 0)
 			return -1;
 	return 0;
-}
-
-static int load_child(struct job *j, const struct descriptor *d, struct image_manifest *out, struct err *e)
-{
-	char digest[DIGEST_TEXT];
-	int there = image_from_child(j->from, d, out, e);
-
-	if (there == 0)
-		return err_set(e, ERR_TRUNCATED, "its manifest %s is not there", digest_text(&d->digest, digest));
-	if (there > 0 && out->bytes.len != d->size)
-		return err_set(e, ERR_MALFORMED, "its manifest %s has another size than the index says",
-			       digest_text(&d->digest, digest));
-	return MIN(there, 0);
 }
 
 static int add_index_whole(struct job *j, const struct image_manifest *m, unsigned depth, struct err *e);
@@ -157,7 +123,7 @@ static int add_child(struct job *j, const struct descriptor *d, unsigned depth, 
 {
 	auto_image_manifest struct image_manifest m = IMAGE_MANIFEST_INIT;
 
-	if (load_child(j, d, &m, e) < 0)
+	if (image_load_child(j->from, d, &m, e) < 0)
 		return -1;
 	if (oci_is_index(d->media_type))
 		return add_index_whole(j, &m, depth + 1, e);
@@ -171,7 +137,7 @@ static int add_index_whole(struct job *j, const struct image_manifest *m, unsign
 	if (depth > OCI_NESTING_MAX)
 		return err_set(e, ERR_LIMIT, "indexes are nested deeper than %u", OCI_NESTING_MAX);
 	if (oci_parse_index(buf_str(&m->bytes), m->bytes.len, m->type, &ix, e) < 0 ||
-	    add_blob(j, &m->digest, m->bytes.len, m->type, true, e) < 0)
+	    add_document(j, m, e) < 0)
 		return -1;
 	for (size_t i = 0; i < ix.n_manifests; i++)
 		if ((oci_is_index(ix.manifests[i].media_type) || oci_is_manifest(ix.manifests[i].media_type)) &&
@@ -181,91 +147,6 @@ static int add_index_whole(struct job *j, const struct image_manifest *m, unsign
 }
 
 /* ---- the children of an index */
-
-/* An entry that does not say its platform is looked into. */
-static int learn_platform(struct job *j, struct child *c, struct err *e)
-{
-	auto_image_manifest struct image_manifest m = IMAGE_MANIFEST_INIT;
-	auto_oci_manifest struct oci_manifest oci = { 0 };
-
-	c->platform = c->d->platform;
-	if (!c->image || *c->platform.os)
-		return 0;
-	if (load_child(j, c->d, &m, e) < 0 || oci_parse_manifest(buf_str(&m.bytes), m.bytes.len, m.type, &oci, e) < 0)
-		return -1;
-	return config_platform(j, &oci, &c->platform, e);
-}
-
-static int list_children(struct job *j, const struct oci_index *ix, struct child *list, struct err *e)
-{
-	for (size_t i = 0; i < ix->n_manifests; i++) {
-		struct child *c = &list[i];
-
-		c->d = &ix->manifests[i];
-		c->attestation = oci_is_attestation(c->d) && oci_is_manifest(c->d->media_type);
-		c->index = oci_is_index(c->d->media_type);
-		c->image = oci_is_manifest(c->d->media_type) && !oci_is_attestation(c->d);
-		if (learn_platform(j, c, e) < 0)
-			return -1;
-	}
-	return 0;
-}
-
-/* The best entry for one platform, the first among equals. */
-static bool want_platform(struct child *list, size_t n, const struct platform *want)
-{
-	struct child *best = NULL;
-	unsigned how = 0;
-
-	for (size_t i = 0; i < n; i++) {
-		unsigned match = list[i].image ? platform_match(want, &list[i].platform) : 0;
-
-		if (match > how) {
-			how = match;
-			best = &list[i];
-		}
-	}
-	if (best)
-		best->wanted = true;
-	return best != NULL;
-}
-
-static char *platforms_of(const struct child *list, size_t n)
-{
-	auto_strv struct strv names = { 0 };
-	char text[PLATFORM_TEXT];
-
-	for (size_t i = 0; i < n; i++)
-		if (list[i].image)
-			strv_push(&names, platform_format(&list[i].platform, text));
-	return strv_join(&names, ", ");
-}
-
-static int choose(struct job *j, struct child *list, size_t n, struct err *e)
-{
-	size_t found = 0;
-
-	for (size_t i = 0; i < n; i++)
-		if (list[i].index || (list[i].image && wants_all(j)))
-			list[i].wanted = true;
-	for (size_t i = 0; i < j->platforms->n && !wants_all(j); i++) {
-		struct platform want;
-
-		if (platform_parse(j->platforms->items[i], &want, e) < 0)
-			return -1;
-		if (want_platform(list, n, &want))
-			found++;
-		else
-			note(j, "there is none for %s", j->platforms->items[i]);
-	}
-	for (size_t i = 0; i < n; i++)
-		if (list[i].wanted)
-			return 0;
-
-	auto_free char *have = platforms_of(list, n), *wanted = strv_join(j->platforms, ", ");
-
-	return err_set(e, ERR_UNSUPPORTED, "there is none for %s: it has %s", wanted, *have ? have : "nothing");
-}
 
 static size_t count_missing(const struct child *list, size_t n)
 {
@@ -352,7 +233,7 @@ static void take_all(struct child *list, size_t n)
 
 static int carry_index(struct job *j, const struct image_manifest *m, struct child *list, size_t n, bool whole, struct err *e)
 {
-	if (add_blob(j, &m->digest, m->bytes.len, m->type, true, e) < 0)
+	if (add_document(j, m, e) < 0)
 		return -1;
 	return whole ? add_attestations(j, list, n, e) : 0;
 }
@@ -385,7 +266,7 @@ static int apply_rule(struct job *j, const struct image_manifest *m, const struc
 	if (whole < 0)
 		return -1;
 	if (missing && whole)
-		note(j, "all platforms are taken: %s", r->has_digest ? "the reference pins the index by its digest"
+		image_note(&j->out->image.notes, "all platforms are taken: %s", r->has_digest ? "the reference pins the index by its digest"
 								     : "together they are hardly larger");
 	if (whole)
 		take_all(list, n);
@@ -409,7 +290,8 @@ static int resolve_index(struct job *j, const struct image_manifest *m, const st
 
 	auto_free struct child *list = xcalloc(ix.n_manifests, sizeof(*list));
 
-	if (list_children(j, &ix, list, e) < 0 || choose(j, list, ix.n_manifests, e) < 0)
+	if (image_children(j->from, &ix, list, e) < 0 ||
+	    image_choose(j->platforms, list, ix.n_manifests, &j->out->image.notes, e) < 0)
 		return -1;
 	for (size_t i = 0; i < ix.n_manifests; i++)
 		if (list[i].index)
@@ -421,32 +303,6 @@ static int resolve_index(struct job *j, const struct image_manifest *m, const st
 }
 
 /* ---- one manifest */
-
-/* An image for one of several platforms is taken, with a note; one for none of them is not what was asked for. */
-static int check_platform(struct job *j, const struct platform *have, struct err *e)
-{
-	auto_strv struct strv missing = { 0 };
-	char text[PLATFORM_TEXT];
-
-	if (!*have->os || wants_all(j))
-		return 0;
-	for (size_t i = 0; i < j->platforms->n; i++) {
-		struct platform want;
-
-		if (platform_parse(j->platforms->items[i], &want, e) < 0)
-			return -1;
-		if (!platform_match(&want, have))
-			strv_push(&missing, j->platforms->items[i]);
-	}
-
-	auto_free char *list = missing.n ? strv_join(&missing, ", ") : NULL;
-
-	if (missing.n == j->platforms->n)
-		return err_set(e, ERR_UNSUPPORTED, "it is for %s, not for %s", platform_format(have, text), list);
-	if (missing.n)
-		note(j, "there is none for %s", list);
-	return 0;
-}
 
 int image_resolve(const struct image_from *f, const struct ref *r, const struct strv *platforms,
 		  struct image_result *out, struct err *e)
@@ -462,7 +318,8 @@ int image_resolve(const struct image_from *f, const struct ref *r, const struct 
 	result.image.media_type = xstrdup(m.type);
 	result.image.digest = result.image.target = m.digest;
 	if (oci_is_index(m.type) ? resolve_index(&j, &m, r, e) < 0
-				 : add_manifest(&j, &m, &platform, e) < 0 || check_platform(&j, &platform, e) < 0)
+				 : add_manifest(&j, &m, &platform, e) < 0 ||
+				   image_check_platform(platforms, &platform, &result.image.notes, e) < 0)
 		return -1;
 	*out = result;
 	result = (struct image_result){ 0 };

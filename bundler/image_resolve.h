@@ -17,6 +17,8 @@ struct image_blob {
 	uint64_t size;
 	char *media_type;
 	bool manifest;
+	struct lock_source source;      /* texts owned; location NULL: it is made */
+	char *made;                     /* its bytes: a document of ours */
 };
 
 struct image_result {
@@ -25,6 +27,9 @@ struct image_result {
 };
 #define auto_image_result CLEANUP(image_result_release)
 void image_result_release(struct image_result *r);
+/* A blob of the image, new or known; borrowed until the next one. Its size counts once. */
+struct image_blob *image_result_add(struct image_result *r, const struct digest *d, uint64_t size, const char *type,
+				    struct err *e) MUST_CHECK;
 
 /* platforms: "linux/amd64", …, or "all" alone. 1: *out. 0: there is no such image. -1: also when there is one but not
  * for any of these platforms (ERR_UNSUPPORTED), or a layer that nobody may distribute (ERR_UNSUPPORTED). */

@@ -23,6 +23,8 @@ static void image_release(struct image *i)
 	strv_release(&i->platforms);
 	strv_release(&i->tags);
 	free(i->layout);
+	free(i->base);
+	strv_release(&i->add);
 }
 
 void images_release(struct images *s)

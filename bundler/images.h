@@ -19,7 +19,9 @@ struct image {
 	bool certain;                   /* must be there */
 	struct strv platforms;          /* of its manifest entry; empty = the manifest's */
 	struct strv tags;
-	char *layout;                   /* path of a layout folder; NULL = a registry */
+	char *layout;                   /* path of a layout or an archive; NULL = a registry */
+	char *base;                     /* it is made of this image, */
+	struct strv add;                /* and of these files on top */
 	struct content_reason *reasons; size_t n_reasons;
 };
 

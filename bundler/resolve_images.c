@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "image_add.h"
 #include "image_report.h"
 #include "image_resolve.h"
 #include "resolve_run.h"
@@ -8,14 +9,16 @@
 #include <airgap/pool.h>
 #include <airgap/proc.h>
 
+#include <pthread.h>
 #include <sys/stat.h>
 
 /* One wanted image on its way; owned by one worker, then by the merge. */
 struct work {
 	struct image *want;
 	struct image_result result;
-	struct lock_source source;      /* of its blobs; texts owned */
+	char *place;                    /* "host/path" it was asked for, or the path of a layout */
 	char *host;                     /* asked there; NULL: a layout */
+	bool aliased;                   /* place is not what the name says */
 	int there;                      /* as image_resolve; -1: why */
 	struct err why;
 	bool whole_host;                /* why holds for all of the host's images */
@@ -27,18 +30,24 @@ struct works {
 	struct run *run;
 	struct work *items;
 	size_t n;
+	pthread_mutex_t lock;           /* over the archives, each opened once */
+	struct image_archive **archives; size_t n_archives;
 };
 
 static void works_release(struct works *w)
 {
 	for (size_t i = 0; i < w->n; i++) {
 		image_result_release(&w->items[i].result);
-		free(w->items[i].source.location);
+		free(w->items[i].place);
 		free(w->items[i].host);
 		free(w->items[i].hint);
 		free(w->items[i].warning);
 	}
+	for (size_t i = 0; i < w->n_archives; i++)
+		image_archive_close(w->archives[i]);
+	free(w->archives);
 	free(w->items);
+	pthread_mutex_destroy(&w->lock);
 }
 
 /* ---- asking */
@@ -48,30 +57,49 @@ static const struct strv *platforms_of(const struct run *r, const struct image *
 	return i->platforms.n ? &i->platforms : &r->m->platforms;
 }
 
-/* The digest of an archive, by which a build knows it again. */
-static int hash_archive(const char *path, struct digest *out, struct err *e)
+static struct image_archive *find_or_open(struct works *all, const char *path, struct err *e)
 {
-	struct oci_blob b = { .size = 0 };
-	auto_fd int fd = run_open_file(path, &b, e);
+	struct image_archive *a;
 
-	*out = b.digest;
-	return MIN(fd, 0);
+	for (size_t i = 0; i < all->n_archives; i++)
+		if (strcmp(image_archive_path(all->archives[i]), path) == 0)
+			return all->archives[i];
+	a = image_archive_open(path, e);
+	if (!a)
+		return NULL;
+	GROW(all->archives, all->n_archives);
+	all->archives[all->n_archives++] = a;
+	return a;
 }
 
-static int ask_layout(struct run *r, struct work *w, struct err *e)
+/* Several images may be in one: it is read by whoever comes first. */
+static struct image_archive *open_archive(struct works *all, const char *path, struct err *e)
 {
+	pthread_mutex_lock(&all->lock);
+
+	struct image_archive *a = find_or_open(all, path, e);
+
+	pthread_mutex_unlock(&all->lock);
+	return a;
+}
+
+static int ask_layout(struct works *all, struct work *w, struct err *e)
+{
+	struct run *r = all->run;
 	auto_free char *path = run_path(r, w->want->layout);
 	struct image_from from = { .layout = path };
 	struct stat st;
 
 	if (stat(path, &st) < 0)
 		return err_sys(e, "'%s'", path);
-	from.archive = !S_ISDIR(st.st_mode);
-	w->source = (struct lock_source){
-		.kind = from.archive ? LOCK_MEMBER : LOCK_LAYOUT, .location = run_lock_path(r, w->want->layout),
-	};
-	if (from.archive && hash_archive(path, &w->source.archive, e) < 0)
+	if (!S_ISDIR(st.st_mode))
+		from.archive = open_archive(all, path, e);
+	if (!S_ISDIR(st.st_mode) && !from.archive)
 		return -1;
+	w->place = run_lock_path(r, w->want->layout);
+	from.source = (struct lock_source){ .kind = from.archive ? LOCK_MEMBER : LOCK_LAYOUT, .location = w->place };
+	if (from.archive)
+		from.source.archive = image_archive_digest(from.archive);
 	return image_resolve(&from, &w->want->ref, platforms_of(r, w->want), &w->result, e);
 }
 
@@ -115,33 +143,64 @@ static bool is_of_host(struct registry *reg, const struct err *why)
 	       why->code == ERR_RATE || (why->code == ERR_AUTH && registry_locked_out(reg));
 }
 
+/* The registry of a reference, behind its alias: from is filled, place is "host/path" there. */
+static int open_registry(struct run *r, struct work *w, const struct ref *ref, struct ref *at, struct image_from *from, struct err *e)
+{
+	auto_free char *name = ref_name(ref), *fetch = run_fetch_name(r, name);
+
+	if (ref_parse(fetch, at, e) < 0)
+		return -1;
+	w->host = xstrdup(at->host);
+	w->aliased = strcmp(name, fetch) != 0;
+	w->place = TAKE(fetch);
+	from->registry = remote_registry(r->remote, at->host, e);
+	from->repository = at->path;
+	from->source = (struct lock_source){ .kind = LOCK_REGISTRY, .location = w->place };
+	return from->registry ? 0 : -1;
+}
+
+/* What came of it: a digest that is gone may have a tag that says why, a place other than the name's is recorded. */
+static int judge(struct work *w, const struct ref *asked, const struct image_from *from, int there, const struct err *e)
+{
+	if (there < 0)
+		w->whole_host = is_of_host(from->registry, e);
+	if (there == 0)
+		w->hint = find_tag(from->registry, from->repository, asked);
+	if (there == 1)
+		w->warning = check_tag(from->registry, from->repository, asked);
+	if (there == 1 && w->aliased)
+		w->result.image.source = xstrdup(w->place);
+	return there;
+}
+
 static int ask_registry(struct run *r, struct work *w, struct err *e)
 {
-	auto_free char *name = ref_name(&w->want->ref), *fetch = run_fetch_name(r, name);
+	const struct ref *ref = &w->want->ref;
 	auto_ref struct ref at = { 0 };
+	struct image_from from = { 0 };
 
-	if (ref_parse(fetch, &at, e) < 0)
+	if (open_registry(r, w, ref, &at, &from, e) < 0)
 		return -1;
+	return judge(w, ref, &from, image_resolve(&from, ref, platforms_of(r, w->want), &w->result, e), e);
+}
 
-	struct registry *reg = remote_registry(r->remote, at.host, e);
-	const struct image_from from = { .registry = reg, .repository = at.path };
+static int ask_made(struct run *r, struct work *w, struct err *e)
+{
+	auto_image_layer struct image_layer layer = { 0 };
+	auto_ref struct ref base = { 0 }, at = { 0 };
+	struct image_from from = { 0 };
 
-	w->host = xstrdup(at.host);
-	w->source = (struct lock_source){ .kind = LOCK_REGISTRY, .location = xstrdup(fetch) };
-	if (!reg)
+	if (ref_parse(w->want->base, &base, e) < 0 || open_registry(r, w, &base, &at, &from, e) < 0 ||
+	    image_layer_make(r->dir, *r->prefix ? r->prefix : ".", &w->want->add, &layer, e) < 0)
 		return -1;
+	return judge(w, &base, &from, image_make(&from, &base, &layer, platforms_of(r, w->want), &w->result, e), e);
+}
 
-	int there = image_resolve(&from, &w->want->ref, platforms_of(r, w->want), &w->result, e);
-
-	if (there < 0)
-		w->whole_host = is_of_host(reg, e);
-	if (there == 0)
-		w->hint = find_tag(reg, at.path, &w->want->ref);
-	if (there == 1)
-		w->warning = check_tag(reg, at.path, &w->want->ref);
-	if (there == 1 && strcmp(name, fetch) != 0)
-		w->result.image.source = TAKE(fetch);
-	return there;
+static int ask_one(struct works *all, struct work *w, struct err *e)
+{
+	if (w->want->layout)
+		return ask_layout(all, w, e);
+	return w->want->base ? ask_made(all->run, w, e) : ask_registry(all->run, w, e);
 }
 
 /* Never fails itself: all images are asked for before any failure is told. */
@@ -152,7 +211,7 @@ static int ask(void *ctx, unsigned worker, size_t item, struct err *e)
 
 	if (proc_interrupted)
 		return err_set(e, ERR_DEADLINE, "interrupted");
-	w->there = w->want->layout ? ask_layout(all->run, w, &w->why) : ask_registry(all->run, w, &w->why);
+	w->there = ask_one(all, w, &w->why);
 	if (w->there == 1)
 		progress_item("%s", w->want->text);
 	return 0;
@@ -171,7 +230,7 @@ static const char *hint_of(const struct work *w)
 static struct image_failure failure_of(const struct work *w)
 {
 	return (struct image_failure){
-		.image = w->want, .host = w->host, .source = w->source.location, .why = w->there < 0 ? &w->why : NULL,
+		.image = w->want, .host = w->host, .source = w->place, .why = w->there < 0 ? &w->why : NULL,
 		.hint = hint_of(w), .whole_host = w->whole_host,
 	};
 }
@@ -215,16 +274,14 @@ static void fill_contents(const struct image *want, struct content_image *out)
 		};
 }
 
-static int add_blob(struct run *r, struct work *w, const struct image_blob *b, struct err *e)
+static int add_blob(struct run *r, const struct image_blob *b, struct err *e)
 {
-	struct lock_source source = w->source;
-	char hex[DIGEST_HEX];
-	auto_free char *member = xasprintf("blobs/sha256/%s", digest_hex(&b->digest, hex));
+	struct digest made;
 
-	if (source.kind == LOCK_MEMBER)
-		source.member = member;
+	if (b->made)
+		return lock_add_made(r->lock, b->made, (size_t)b->size, b->media_type, b->manifest, &made, e);
 	return run_add_blob(r, &b->digest, b->size, b->media_type, oci_encoding_stored(b->media_type), b->manifest,
-			     &source, e);
+			    &b->source, e);
 }
 
 static int merge(struct run *r, struct work *w, struct err *e)
@@ -232,7 +289,7 @@ static int merge(struct run *r, struct work *w, struct err *e)
 	struct contents *c = &r->lock->contents;
 
 	for (size_t i = 0; i < w->result.n_blobs; i++)
-		if (add_blob(r, w, &w->result.blobs[i], e) < 0)
+		if (add_blob(r, &w->result.blobs[i], e) < 0)
 			return err_wrap(e, "image '%s'", w->want->text);
 	if (w->warning)
 		run_warn(r, "image '%s': %s", w->want->text, w->warning);
@@ -246,10 +303,11 @@ static int merge(struct run *r, struct work *w, struct err *e)
 int resolve_images(struct run *r, struct err *e)
 {
 	struct images *s = &r->images;
-	CLEANUP(works_release) struct works all = { r, xcalloc(s->n + 1, sizeof(struct work)), s->n };
+	CLEANUP(works_release) struct works all = { .run = r, .items = xcalloc(s->n + 1, sizeof(struct work)), .n = s->n };
 
 	for (size_t i = 0; i < s->n; i++)
 		all.items[i] = (struct work){ .want = &s->items[i] };
+	pthread_mutex_init(&all.lock, NULL);
 	progress_begin("images", 0);
 
 	int done = pool_each(r->image_jobs, s->n, ask, &all, e);

@@ -279,6 +279,26 @@ static int check_charts(const struct check *c)
 
 /* ---- images and files */
 
+/* An image of our making has no digest before it is made. */
+static int check_made(const struct manifest_image *x, const struct ref *r, struct err *e)
+{
+	auto_ref struct ref base = { 0 };
+
+	if (!x->base)
+		return x->add.n ? err_set(e, ERR_MALFORMED, "add: needs base, the image that the files are added to") : 0;
+	if (x->layout)
+		return err_set(e, ERR_MALFORMED, "give only one of layout and base");
+	if (!x->add.n)
+		return err_set(e, ERR_MALFORMED, "base: needs add, the files that are added to it");
+	if (r->has_digest)
+		return err_set(e, ERR_MALFORMED, "an image that is made has no digest yet: write NAME:TAG");
+	if (ref_parse(x->base, &base, e) < 0)
+		return err_wrap(e, "base");
+	if (!base.tag && !base.has_digest)
+		return err_set(e, ERR_MALFORMED, "base: needs a tag or a digest: write %s:TAG", x->base);
+	return 0;
+}
+
 static int check_image(const struct manifest *m, const struct manifest_image *x, struct err *e)
 {
 	auto_ref struct ref r = { 0 };
@@ -298,7 +318,7 @@ static int check_image(const struct manifest *m, const struct manifest_image *x,
 		if (ref_eq(&o, &r))
 			return err_set(e, ERR_MALFORMED, "stands there twice");
 	}
-	return check_platforms(&x->platforms, e);
+	return check_made(x, &r, e) < 0 ? -1 : check_platforms(&x->platforms, e);
 }
 
 static int check_images(const struct check *c)
@@ -318,14 +338,22 @@ static int check_mode(const char *mode, struct err *e)
 
 static int check_file(const struct manifest_file *f, struct err *e)
 {
+	int places = !!f->url + !!f->path + !!f->image;
 	auto_url struct url u = { 0 };
+	auto_ref struct ref r = { 0 };
 	struct platform p;
 	struct digest d;
 
 	if (check_name(f->name, e) < 0)
 		return -1;
-	if (!f->url == !f->path)
-		return err_set(e, ERR_MALFORMED, "%s url or path", f->url ? "give only one of" : "needs");
+	if (places != 1)
+		return err_set(e, ERR_MALFORMED, "%s url, path or image", places ? "give only one of" : "needs");
+	if (f->image && ref_parse(f->image, &r, e) < 0)
+		return err_wrap(e, "image");
+	if (f->image && !r.tag && !r.has_digest)
+		return err_set(e, ERR_MALFORMED, "image: needs a tag or a digest: write %s:TAG", f->image);
+	if (f->image && !f->member)
+		return err_set(e, ERR_MALFORMED, "image: needs member, the file in it");
 	if (f->url && url_parse(f->url, "url", &u, e) < 0)
 		return -1;
 	if (f->url && !f->sha256)
