@@ -158,6 +158,22 @@ static int render_steps(struct discover *d, struct destination *s, struct err *e
 	return steps_parse(&objects, &s->steps, e) < 0 ? err_wrap(e, "site '%s'", s->name) : 0;
 }
 
+/* ---- finds */
+
+int run_add_finds(struct run *r, const struct run_chart *c, struct scan_finds *finds, struct err *e)
+{
+	auto_free struct node_tags_chart *charts = xcalloc(r->n_charts + 1, sizeof(*charts));
+	struct node_tags_how how = { &r->m->discover, charts, 0 };
+	bool is_site = str_eq(r->lock->contents.site, c->name);
+
+	for (size_t i = 0; i < r->n_charts; i++)
+		if (is_site || r->charts[i] == c)
+			charts[how.n_charts++] = (struct node_tags_chart){ r->charts[i]->name, r->charts[i]->meta.version };
+	if (node_tags_replace(finds, &r->facts, &how, &r->node_tags, e) < 0)
+		return -1;
+	return images_add_finds(&r->images, c->name, finds, e);
+}
+
 /* ---- Carry */
 
 static int carry_images(struct discover *d, const struct step *t, struct err *e)
@@ -291,12 +307,11 @@ static int take_apply(struct discover *d, const struct step *t, struct err *e)
 	const struct manifest_discover *rules = &d->run->m->discover;
 	auto_helm_objects struct helm_objects objects = { 0 };
 	auto_scan struct scan_finds finds = { 0 };
-	const char *chart = d->site_chart->name;
 
 	if (apply_objects(d, t, &objects, e) < 0 ||
-	    scan_objects(&objects, chart, rules->rules, rules->n_rules, false, &finds, e) < 0)
+	    scan_objects(&objects, d->site_chart->name, rules->rules, rules->n_rules, false, &finds, e) < 0)
 		return -1;
-	return images_add_finds(&d->run->images, chart, &finds, e);
+	return run_add_finds(d->run, d->site_chart, &finds, e);
 }
 
 /* ---- all steps of all sites */

@@ -152,7 +152,7 @@ int renders_scan(struct renders *v, struct run *r, struct err *e)
 	if (done < 0)
 		return -1;
 	for (size_t i = 0; i < v->n; i++)
-		if (images_add_finds(&r->images, v->items[i].chart->name, &v->items[i].finds, e) < 0)
+		if (run_add_finds(r, v->items[i].chart, &v->items[i].finds, e) < 0)
 			return -1;
 	for (size_t i = 0; i < r->n_charts; i++)
 		warn_random(r, v, r->charts[i]);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "images.h"
 
+#include "node_tags.h"
+
 #include <fnmatch.h>
 
 #define HUB "docker.io/"
@@ -175,15 +177,23 @@ struct image *images_add(struct images *s, const char *text, const struct conten
 	return i;
 }
 
+/* The name of a pattern is one even while its tag is not known. */
+static bool parse_find(const char *image, struct ref *out, struct err *e)
+{
+	const char *colon = node_tags_is_pattern(image) ? strrchr(image, ':') : NULL;
+	auto_free char *name = xstrndup(image, colon ? (size_t)(colon - image) : strlen(image));
+
+	return ref_parse(name, out, e) == 0;
+}
+
 static int add_find(struct images *s, const struct scan_find *f, const struct content_reason *reason, struct err *e)
 {
 	auto_ref struct ref r = { 0 };
-	bool parsed = ref_parse(f->image, &r, e) == 0;
+	bool parsed = parse_find(f->image, &r, e);
 	auto_free char *place = images_place(reason);
 
 	if (f->disabled) {
-		auto_free char *why = xasprintf(strchr(f->image, '{') ? "only the site knows its tag, so list it under images: %s"
-								      : "disabled in %s", place);
+		auto_free char *why = xasprintf("disabled in %s", place);
 
 		images_not_carried(s, f->image, why);
 		return 0;
@@ -192,6 +202,9 @@ static int add_find(struct images *s, const struct scan_find *f, const struct co
 		return 0;
 	if (!parsed)
 		return f->certain ? err_wrap(e, "%s", place) : 0;
+	if (node_tags_is_pattern(f->image))
+		return err_set(e, ERR_USAGE, "image '%s' (%s): its tag is chosen by the nodes: give --facts FILE, which `deployer "
+			       "facts` writes on site, or name them under `facts` in the manifest", f->image, place);
 	if (!f->certain && !r.tag && !r.has_digest)
 		return 0;
 	assume_latest(s, &r, reason);

@@ -37,6 +37,7 @@ void run_release(struct run *r)
 	}
 	free(r->indexes);
 	images_release(&r->images);
+	node_tags_release(&r->node_tags);
 	helm_close(&r->helm);
 	remote_free(r->remote);
 	if (r->work && fs_remove_tree(r->work, &ignored) < 0)

@@ -136,6 +136,17 @@ static char *check_tag(struct registry *reg, const char *repository, const struc
 			 digest_text(&r->digest, wanted));
 }
 
+/* Of an image that the nodes chose: what there is instead. */
+static char *find_node_tags(struct run *r, struct registry *reg, const char *repository, const struct image *i)
+{
+	auto_strv struct strv tags = { 0 };
+	struct err ignored;
+
+	if (!node_tags_has(&r->node_tags, i->text) || registry_tags(reg, repository, &tags, &ignored) < 0)
+		return NULL;
+	return node_tags_hint(&r->node_tags, i->text, &tags);
+}
+
 /* What is no answer to this question but the state of the host. */
 static bool is_of_host(struct registry *reg, const struct err *why)
 {
@@ -181,7 +192,12 @@ static int ask_registry(struct run *r, struct work *w, struct err *e)
 
 	if (open_registry(r, w, ref, &at, &from, e) < 0)
 		return -1;
-	return judge(w, ref, &from, image_resolve(&from, ref, platforms_of(r, w->want), &w->result, e), e);
+
+	int there = judge(w, ref, &from, image_resolve(&from, ref, platforms_of(r, w->want), &w->result, e), e);
+
+	if (there == 0 && !w->hint)
+		w->hint = find_node_tags(r, from.registry, from.repository, w->want);
+	return there;
 }
 
 static int ask_made(struct run *r, struct work *w, struct err *e)

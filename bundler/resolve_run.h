@@ -4,6 +4,7 @@
 #pragma once
 
 #include "images.h"
+#include "node_tags.h"
 #include "remote.h"
 
 #include <airgap/chart.h>
@@ -41,6 +42,7 @@ struct run {
 	struct run_index *indexes; size_t n_indexes;    /* of repositories, each read once */
 	struct run_chart **charts; size_t n_charts;     /* the site chart too; each stays where it is */
 	struct images images;
+	struct node_tags node_tags;     /* images that were chosen by a node */
 	bool has_clash;                 /* two sizes for one digest: a sha256 of the manifest may be wrong */
 	struct digest clash;
 };
@@ -81,7 +83,9 @@ int resolve_file_load(struct run *r, const char *name, struct buf *out, struct e
 /* The descriptor of a regular file on disk, at its beginning; *out is its digest and size. */
 int run_open_file(const char *path, struct oci_blob *out, struct err *e) MUST_CHECK;
 
-/* discover.c: sites, steps, charts, renders, and the images found in them. site_path NULL = discover.sites. */
+/* discover.c: all finds in what one chart renders; tags that only nodes know are filled in from the facts. */
+int run_add_finds(struct run *r, const struct run_chart *c, struct scan_finds *finds, struct err *e) MUST_CHECK;
+/* sites, steps, charts, renders, and the images found in them. site_path NULL = discover.sites. */
 int discover(struct run *r, const char *site_path, struct err *e) MUST_CHECK;
 /* discover_files.c: images in the archives that rules name. */
 int discover_files(struct run *r, struct err *e) MUST_CHECK;

@@ -154,8 +154,8 @@ char *facts_node_text(const struct facts_node *n)
 	uint64_t count = count_of(n);
 	const char *os = n->os ? n->os : n->os_image ? n->os_image : "of an unknown system";
 
-	return xasprintf("%ju node%s %s%s%s, kernel %s", (uintmax_t)count, count == 1 ? "" : "s", os,
-			 n->os && n->os_version ? " " : "", n->os && n->os_version ? n->os_version : "", n->kernel);
+	return xasprintf("%ju node%s %s%s%s%s%s", (uintmax_t)count, count == 1 ? "" : "s", os, n->os && n->os_version ? " " : "",
+			 n->os && n->os_version ? n->os_version : "", n->kernel ? ", kernel " : "", n->kernel ? n->kernel : "");
 }
 
 /* ---- reading */

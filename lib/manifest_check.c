@@ -388,6 +388,26 @@ static int check_files(const struct check *c)
 
 /* ---- discovery */
 
+/* "rhel", or "rhel>=10": these versions of it. */
+static int check_major(const char *entry, struct err *e)
+{
+	size_t id = strcspn(entry, "<>=~^! ");
+
+	if (!id || strspn(entry, "abcdefghijklmnopqrstuvwxyz0123456789._-") < id)
+		return err_set(e, ERR_MALFORMED, "major: '%s': write an ID of os-release (\"rhel\"), versions may follow (\"rhel>=10\")", entry);
+	return entry[id] && semver_check(entry + id, e) < 0 ? err_wrap(e, "major") : 0;
+}
+
+static int check_os_tag(const struct manifest_os_tag *t, struct err *e)
+{
+	if (t->versions && semver_check(t->versions, e) < 0)
+		return err_wrap(e, "versions");
+	for (size_t i = 0; i < t->major.n; i++)
+		if (check_major(t->major.items[i], e) < 0)
+			return -1;
+	return 0;
+}
+
 static int check_discover(const struct check *c)
 {
 	const json_t *discover = json_object_get(c->place->doc, "discover");
@@ -395,6 +415,9 @@ static int check_discover(const struct check *c)
 	for (size_t i = 0; i < c->m->discover.n_rules; i++)
 		if (scan_rule_check(&c->m->discover.rules[i], c->e) < 0)
 			return bad_entry(c, json_object_get(discover, "rules"), "discover.rules", i, NULL);
+	for (size_t i = 0; i < c->m->discover.n_os_tags; i++)
+		if (check_os_tag(&c->m->discover.os_tags[i], c->e) < 0)
+			return bad_entry(c, json_object_get(discover, "osTags"), "discover.osTags", i, c->m->discover.os_tags[i].chart);
 	return 0;
 }
 
@@ -414,7 +437,7 @@ int manifest_check_at(const struct manifest *m, const struct manifest_place *pla
 	if (check_metadata(&c) < 0 || check_kubernetes(&c) < 0)
 		return -1;
 	if (check_platforms(&m->platforms, e) < 0)
-		return place->subject ? err_wrap(e, "%s", place->subject) : -1;
+		return bad_at(&c, place->doc, "platforms", 0);
 	if (check_aliases(&c) < 0 || check_hosts(&c) < 0 || check_charts(&c) < 0 || check_images(&c) < 0)
 		return -1;
 	return check_files(&c) < 0 || check_discover(&c) < 0 ? -1 : check_facts(&c);

@@ -237,7 +237,7 @@ static int scan_map(struct walk *w, json_t *map, struct err *e)
 	if (triple < 0 || pair < 0)
 		return -1;
 	json_object_foreach(map, name, child) {
-		if ((triple && rule_triple_key(w, name)) || (pair && json_is_string(child) && scan_pair_key(name)))
+		if ((triple && rule_triple_key(w, map, name)) || (pair && json_is_string(child) && scan_pair_key(name)))
 			continue;
 		if (scan_child(w, map, name, name, child, e) < 0)
 			return -1;

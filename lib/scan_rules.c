@@ -10,6 +10,7 @@ static const struct field rule_fields[] = {
 	F_STR(struct scan_rule, kind, "kind", 0),
 	F_STR(struct scan_rule, path, "path", 0),
 	F_STRV(struct scan_rule, triple, "triple", 0),
+	F_STRV(struct scan_rule, when, "when", F_ALIAS_SCALAR),
 	F_STRV(struct scan_rule, enabled_by, "enabledBy", F_ALIAS_SCALAR),
 	F_STRV(struct scan_rule, tags, "tags", F_ALIAS_SCALAR),
 	F_STR(struct scan_rule, env, "env", 0),
@@ -74,8 +75,31 @@ static int check_join(const struct scan_rule *r, struct err *e)
 	return 0;
 }
 
+/* Anything else in braces would stand in a tag as it is. */
+static int check_tag(const char *tag, struct err *e)
+{
+	static const char *const words[] = { "{version}", "{kernel}", "{osTag}" };
+
+	for (const char *p = strpbrk(tag, "{}"); p; p = strpbrk(p, "{}")) {
+		size_t i = 0;
+
+		while (i < ARRAY_LEN(words) && !str_starts(p, words[i]))
+			i++;
+		if (i == ARRAY_LEN(words))
+			return err_set(e, ERR_MALFORMED, "tags: '%s': takes {version}, {kernel} and {osTag}", tag);
+		p += strlen(words[i]);
+	}
+	return 0;
+}
+
 static int check_triple(const struct scan_rule *r, struct err *e)
 {
+	for (size_t i = 0; i < r->tags.n; i++)
+		if (check_tag(r->tags.items[i], e) < 0)
+			return -1;
+	for (size_t i = 0; i < r->when.n; i++)
+		if (!r->when.items[i][*r->when.items[i] == '!'])
+			return err_set(e, ERR_MALFORMED, "when: '%s' names no key", r->when.items[i]);
 	if (r->triple.n != 3)
 		return err_set(e, ERR_MALFORMED, "triple: takes the keys of repository, image and version");
 	if (!r->path)
@@ -94,8 +118,8 @@ int scan_rule_check(const struct scan_rule *r, struct err *e)
 		return err_set(e, ERR_MALFORMED, "needs triple, env, join or file");
 	if (forms > 1)
 		return err_set(e, ERR_MALFORMED, "give only one of triple, env, join and file");
-	if (!r->triple.n && (r->enabled_by.n || r->tags.n))
-		return err_set(e, ERR_MALFORMED, "enabledBy and tags belong to a triple");
+	if (!r->triple.n && (r->when.n || r->enabled_by.n || r->tags.n))
+		return err_set(e, ERR_MALFORMED, "when, enabledBy and tags belong to a triple");
 	if (r->member && !r->file)
 		return err_set(e, ERR_MALFORMED, "member belongs to a file");
 	if (r->file && (r->chart || r->kind || r->path))
@@ -161,8 +185,34 @@ static size_t wildcards(const char *pattern)
 
 /* ---- triples: repository + image + version as three keys of one map */
 
-/* The most definite rule for the place: `spec.driver` goes before `spec.*`. */
-static const struct scan_rule *triple_rule(const struct walk *w)
+static bool is_word(const json_t *v, bool wanted)
+{
+	return wanted ? json_is_true(v) || str_eq(json_string_value(v), "true")
+		      : json_is_false(v) || str_eq(json_string_value(v), "false");
+}
+
+/* Every key beside the triple is true, and with a '!' not true. */
+static bool when_fits(const struct scan_rule *r, const json_t *map)
+{
+	for (size_t i = 0; i < r->when.n; i++) {
+		const char *key = r->when.items[i];
+		bool negated = *key == '!';
+
+		if (is_word(json_object_get(map, key + negated), true) == negated)
+			return false;
+	}
+	return true;
+}
+
+static bool more_definite(const struct scan_rule *a, const struct scan_rule *b)
+{
+	size_t x = wildcards(a->path), y = wildcards(b->path);
+
+	return x != y ? x < y : a->when.n > b->when.n;
+}
+
+/* The most definite rule for the place: `spec.driver` goes before `spec.*`, a condition that holds before none. */
+static const struct scan_rule *triple_rule(const struct walk *w, const json_t *map)
 {
 	const struct scan_rule *best = NULL;
 
@@ -170,7 +220,7 @@ static const struct scan_rule *triple_rule(const struct walk *w)
 		const struct scan_rule *r = &w->rules[i];
 
 		if (r->triple.n == 3 && r->path && rule_for(r, w) && (!r->kind || str_eq(r->kind, w->kind)) &&
-		    path_matches(r->path, buf_str(&w->path)) && (!best || wildcards(r->path) < wildcards(best->path)))
+		    path_matches(r->path, buf_str(&w->path)) && when_fits(r, map) && (!best || more_definite(r, best)))
 			best = r;
 	}
 	return best;
@@ -184,19 +234,15 @@ struct triple {
 	bool disabled;
 };
 
-static bool is_false(const json_t *v)
-{
-	return json_is_false(v) || str_eq(json_string_value(v), "false");
-}
-
 static bool is_disabled(const struct walk *w, const struct scan_rule *rule, const json_t *map)
 {
 	if (!rule || !rule->enabled_by.n)
-		return is_false(json_object_get(map, "enabled"));
+		return is_word(json_object_get(map, "enabled"), false);
 	for (size_t i = 0; i < rule->enabled_by.n; i++) {
 		const char *place = rule->enabled_by.items[i];
+		bool off = *place == '!';
 
-		if (is_false(at_path(map, place)) || is_false(at_path(w->root, place)))
+		if (is_word(at_path(map, place + off), off) || is_word(at_path(w->root, place + off), off))
 			return true;
 	}
 	return false;
@@ -204,7 +250,7 @@ static bool is_disabled(const struct walk *w, const struct scan_rule *rule, cons
 
 static bool read_triple(const struct walk *w, const json_t *map, struct triple *out)
 {
-	const struct scan_rule *rule = triple_rule(w);
+	const struct scan_rule *rule = triple_rule(w, map);
 	const char *part[3];
 
 	for (size_t i = 0; i < 3; i++) {
@@ -241,8 +287,7 @@ static int add_triple(struct walk *w, const struct triple *t, struct err *e)
 		auto_free char *tag = fill_tag(t, t->rule->tags.items[i]);
 		auto_free char *one = xasprintf("%s/%s:%s", t->repository, t->image, tag);
 
-		/* What only the site knows (kernel, osTag) cannot be carried unseen: it is listed, like what is turned off. */
-		if (walk_add(w, one, true, t->disabled || strchr(tag, '{'), e) < 0)
+		if (walk_add(w, one, true, t->disabled, e) < 0)
 			return -1;
 	}
 	return 0;
@@ -263,9 +308,9 @@ int rule_triple(struct walk *w, const json_t *map, struct err *e)
 	return add_triple(w, &t, e) < 0 ? -1 : 1;
 }
 
-bool rule_triple_key(const struct walk *w, const char *key)
+bool rule_triple_key(const struct walk *w, const json_t *map, const char *key)
 {
-	const struct scan_rule *rule = triple_rule(w);
+	const struct scan_rule *rule = triple_rule(w, map);
 
 	for (size_t i = 0; i < 3; i++)
 		if (strcmp(key, rule ? rule->triple.items[i] : usual[i]) == 0)

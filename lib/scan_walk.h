@@ -49,7 +49,7 @@ bool rule_for(const struct scan_rule *r, const struct walk *w);         /* its c
 bool rule_names_env(const struct walk *w, const char *name);
 /* A triple in a map: 1: added, its keys are done. 0: there is none. */
 int rule_triple(struct walk *w, const json_t *map, struct err *e) MUST_CHECK;
-bool rule_triple_key(const struct walk *w, const char *key);
+bool rule_triple_key(const struct walk *w, const json_t *map, const char *key);
 void rule_keep_env(struct walk *w, const char *name, const char *value);
 int rule_joins(struct walk *w, const struct helm_objects *objects, bool tests, struct err *e) MUST_CHECK;
 void rule_forget_envs(struct walk *w);

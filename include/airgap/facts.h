@@ -59,5 +59,5 @@ void facts_sort(struct facts *f);
 
 /* "Ubuntu 22.04.5 LTS" and the like, as kubelets report them, to ID and VERSION_ID; false: not known. Texts are set. */
 bool facts_os_of_image(const char *image, char **os, char **version) MUST_CHECK;
-/* "2 nodes ubuntu 22.04, kernel 5.15.0-1071-nvidia". Owned. */
+/* "2 nodes ubuntu 22.04, kernel 5.15.0-1071-nvidia"; kernel may be NULL here. Owned. */
 char *facts_node_text(const struct facts_node *node) MUST_CHECK;

@@ -21,9 +21,10 @@
  *	{kind: MongoDB, join: "{env:REPO_URL}/{env:NAME}:{spec.version}-ubi8"}
  *	{file: apps, member: "*.conf"}                          texts in an archive that the bundle carries as a file
  *
- * `chart` and `kind` narrow a rule. A `*` of a path is one key. In a triple `=TEXT` is that text. A triple whose tags need
- * what only the site knows ({kernel}) counts as disabled. enabledBy: false at any of these places disables a triple; a
- * place is a key beside the triple, a path from there, or a path from the object's root. A join without kind is made of
+ * `chart` and `kind` narrow a rule. A `*` of a path is one key. In a triple `=TEXT` is that text. enabledBy: false at any
+ * of these places disables a triple, true where it begins with '!'; a place is a key beside the triple, a path from there,
+ * or a path from the object's root. `when` narrows a rule to triples beside which each of these keys is true, or is not
+ * where it begins with '!'. Tags with {kernel} and {osTag} stay patterns: only the nodes know them. A join without kind is made of
  * variables alone; one with kind is made for each such object; variables are those of the whole render, and where there
  * are several values each is taken.
  */
@@ -35,6 +36,7 @@
 struct scan_rule {
 	char *chart, *kind, *path;
 	struct strv triple;
+	struct strv when;
 	struct strv enabled_by;         /* empty = "enabled" */
 	struct strv tags;
 	char *env;
@@ -53,7 +55,7 @@ json_t *scan_rules_encode(const struct scan_rule *rules, size_t n) MUST_CHECK;
 int scan_rule_check(const struct scan_rule *r, struct err *e) MUST_CHECK;
 
 struct scan_find {
-	char *image;            /* text as found, or joined */
+	char *image;            /* text as found, or joined; a pattern where {kernel} or {osTag} is in it */
 	char *file, *kind;      /* template file, kind of object; never an object's name */
 	char *path;             /* "spec.template.spec.containers[].image" */
 	bool certain;

@@ -140,7 +140,42 @@ TEST(the_most_definite_rule_decides_and_its_tags_are_filled)
 				      2, false);
 
 	assert_string_equal(got, "nvcr.io/nvidia/driver:570-ubi9 certain spec.driver; "
-				 "nvcr.io/nvidia/driver:570-{kernel} disabled spec.driver");
+				 "nvcr.io/nvidia/driver:570-{kernel} certain spec.driver");
+}
+
+/* Which template a tag follows is said beside the triple. */
+TEST(a_rule_holds_when_the_keys_beside_say_so)
+{
+	static char *keys[] = { (char *)"repository", (char *)"image", (char *)"version", NULL };
+	static char *whole[] = { (char *)"{version}-{osTag}", NULL }, *made[] = { (char *)"{version}-{kernel}-{osTag}", NULL };
+	static char *on[] = { (char *)"pre", NULL }, *off[] = { (char *)"enabled", (char *)"!other", NULL };
+	static char *both[] = { (char *)"pre", (char *)"!old", NULL }, *plain[] = { (char *)"{version}", NULL };
+	const struct scan_rule rules[] = {
+		{ .path = (char *)"spec.*", .triple = { keys, 3 } },
+		{ .path = (char *)"spec.d", .triple = { keys, 3 }, .tags = { whole, 1 }, .enabled_by = { off, 2 } },
+		{ .path = (char *)"spec.d", .triple = { keys, 3 }, .tags = { plain, 1 }, .when = { on, 1 }, .enabled_by = { off, 2 } },
+		{ .path = (char *)"spec.d", .triple = { keys, 3 }, .tags = { made, 1 }, .when = { both, 2 }, .enabled_by = { off, 2 } },
+	};
+	static const struct { const char *more, *wanted; } table[] = {
+		{ "", "r/n/d:5-{osTag} certain spec.d" },
+		{ ", pre: false", "r/n/d:5-{osTag} certain spec.d" },
+		{ ", pre: true", "r/n/d:5-{kernel}-{osTag} certain spec.d" },
+		{ ", pre: 'true'", "r/n/d:5-{kernel}-{osTag} certain spec.d" },
+		{ ", pre: true, old: false", "r/n/d:5-{kernel}-{osTag} certain spec.d" },
+		{ ", pre: true, old: true", "r/n/d:5 certain spec.d" },
+		{ ", old: true", "r/n/d:5-{osTag} certain spec.d" },
+		{ ", enabled: false", "r/n/d:5-{osTag} disabled spec.d" },
+		{ ", enabled: true, other: false", "r/n/d:5-{osTag} certain spec.d" },
+		{ ", other: true", "r/n/d:5-{osTag} disabled spec.d" },
+		{ ", other: true, pre: true", "r/n/d:5-{kernel}-{osTag} disabled spec.d" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		auto_free char *text = xasprintf("kind: P\nspec: {d: {repository: r/n, image: d, version: '5'%s}}", table[i].more);
+		auto_free char *got = scanned(text, rules, ARRAY_LEN(rules), false);
+
+		assert_string_equal(got, table[i].wanted);
+	}
 }
 
 TEST(an_image_in_keys_of_its_own_is_a_guess)
@@ -366,6 +401,7 @@ int main(void)
 		cmocka_unit_test(takes_repository_and_tag_for_a_guess),
 		cmocka_unit_test(joins_triples_by_rule_and_by_their_usual_names),
 		cmocka_unit_test(the_most_definite_rule_decides_and_its_tags_are_filled),
+		cmocka_unit_test(a_rule_holds_when_the_keys_beside_say_so),
 		cmocka_unit_test(an_image_in_keys_of_its_own_is_a_guess),
 		cmocka_unit_test(image_volumes_and_options_are_seen),
 		cmocka_unit_test(keys_and_values_of_any_notation),
