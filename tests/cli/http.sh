@@ -9,59 +9,12 @@ fetch=$B/tests/fetch
 for name in http_proxy HTTPS_PROXY https_proxy ALL_PROXY all_proxy; do unset $name; done
 
 # ---- the misbehaving server
-chaos=$T/stand/chaos
-mkdir -p "$chaos/certs"
-san="IP:127.0.0.1,DNS:$(hostname)"
-tests/stand/cert "$chaos/certs" server /CN=server "$san"
-tests/stand/cert "$chaos/elsewhere" stranger /CN=stranger "$san"
-cp "$chaos"/elsewhere/stranger.* "$chaos/certs"
-start_server "$chaos" chaos python3 tests/stand/chaos.py --certs "$chaos/certs" --dir "$chaos"
-wait_server "$chaos" chaos 15 test -s "$chaos/facts"
-fact() { sed -n "s/^$1=//p" "$chaos/facts"; }
-main=$(fact main) other=$(fact other) tls=$(fact tls) name=$(fact name)
-(umask 077 && echo open-sesame >"$T/password")
-printf '{"schemaVersion":2,"manifests":[]}' >"$T/manifest"
-: >"$T/all-said"
-
-# run_case COMMAND... - with everything short; the content goes to $T/out.
-run_case() {
-	command=$1
-	shift
-	set -- "$command" --plain "$main" --plain "$other" --ca "$tls=$chaos/certs/ca.pem" --ca "$name=$chaos/certs/ca.pem" \
-		--connect 3000 --stall 1000 --backoff 20 --retry-max 3000 -o "$T/out" -v \
-		--user "$main=robot:file:$T/password" --user "$tls=robot:file:$T/password" --user "$name=robot:file:$T/password" \
-		--tries 3 "$@"
-	timeout "$seconds" "$fetch" "$@" >"$T/said" 2>&1
-}
-
-requests() { grep -c "\"case\": \"$1\"" "$chaos/requests"; }
-
-verdict() {
-	[ "$status" = "$wanted" ] || { echo "ended with $status, not $wanted"; return; }
-	made=$(requests "$case")
-	[ "$most" = 0 ] || [ "$made" -le "$most" ] || echo "made $made requests, not $most"
-	case $check in
-	body) cmp "$T/out" "$chaos/body" ;;
-	tail:*) tail -c "${check#tail:}" "$chaos/body" | cmp - "$T/out" ;;
-	said:*) grep -v '^debug:' "$T/said" | tr '\n' ' ' | grep -Eq -- "${check#said:}" || grep -Eq -- "${check#said:}" "$T/said" ||
-		echo "does not say '${check#said:}'" ;;
-	quiet) ! grep -v '^debug:' "$T/said" ;;
-	esac 2>&1
-}
-
-tab=$(printf '\t')
-while IFS=$tab read -r case wanted seconds most check command; do
-	case " ${ONLY_CASES:-$case} " in *" $case "*) ;; *) continue ;; esac
-	command=$(printf '%s' "$command" | sed "s#{body}#$chaos/body#; s#{manifest}#$T/manifest#")
-	# shellcheck disable=SC2086 # words on purpose
-	run_case $command
-	status=$?
-	cat "$T/said" >>"$T/all-said"
-	why=$(verdict)
-	if [ -z "$why" ]; then pass "$case"; continue; fi
-	echo "$why" >>"$T/said"
-	fail "$case" "$T/said"
-done <"$chaos/cases"
+# shellcheck source=tests/stand/chaos.sh
+. tests/stand/chaos.sh
+# shellcheck disable=SC2119 # it takes options
+chaos_start
+main=$(chaos_fact main)
+chaos_run
 
 # ---- no secret leaves its origin
 secrets='open-sesame|cm9ib3Q6b3Blbi1zZXNhbWU|token-secret'
@@ -69,7 +22,7 @@ like 'the password did go to the first origin' "$(grep -c 'cm9ib3Q6b3Blbi1zZXNhb
 is 'no secret reached another origin unless it is the token server' \
 	"$(grep -E '"listener": "(other|stranger|old)"' "$chaos/requests" | grep -v '"case": "bearer-elsewhere"' | grep -Ec "$secrets")" 0
 is 'no request went to an address that was refused' "$(grep -c '"listener": "stranger"' "$chaos/requests")" 0
-is 'no secret and no signed query was ever printed' "$(grep -Ec "$secrets|signed-secret" "$T/all-said")" 0
+is 'no secret and no signed query was ever printed' "$(grep -Ec "$secrets|signed-secret" "$chaos/work/said")" 0
 
 # ---- proxies
 http_proxy=http://127.0.0.1:1

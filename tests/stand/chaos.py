@@ -1,17 +1,23 @@
 #!/usr/bin/env python3
 """chaos: an HTTP and registry server of the tests' own that misbehaves, one way per case; a table of what clients must do.
 
-  chaos.py --certs DIR --dir DIR
+  chaos.py --certs DIR --dir DIR [--matrix]
 
-It listens four times on loopback: main, other (a foreign origin that only records, unless a case says so), tls (a
-certificate of DIR/ca.pem for 127.0.0.1 and this machine's name) and stranger (a certificate of nobody). The path
-/CASE/... or the repository CASE chooses the behaviour. DIR/facts holds the addresses, DIR/requests a JSON line per
-request with all its headers (the secrets in them are worth nothing), DIR/body the right content, DIR/cases a line
+It listens on loopback: main, other (a foreign origin that only records, unless a case says so), tls (a certificate of
+DIR/ca.pem for 127.0.0.1 and this machine's name) and one for each way TLS fails. The path /CASE/... or the repository CASE
+chooses the behaviour. Its cases are those written one by one (chaos_http, chaos_registry) or, with --matrix, each
+behaviour times each operation of the clients (chaos_matrix). DIR/facts holds the addresses, DIR/requests a JSON line per
+request with all its headers (the secrets in them are worth nothing), DIR/body the right content, DIR/cases a JSON line
+per case for chaos_drive.py, which runs them:
 
-  NAME <tab> EXIT <tab> SECONDS <tab> MOST <tab> CHECK <tab> COMMAND
-
-per case: the exit status of build/tests/fetch, the time it may take, the number of requests it may make, and what is
-compared: body (the output is the content), tail:N (its last N bytes), said:REGEX (what was printed), quiet (nothing was), or -.
+  name, command    words for build/tests/fetch
+  who              the credentials it has: robot (a password), identity (a refresh token), nobody
+  wanted           its exit status
+  seconds          the time it may take
+  most             the number of requests of the operation the case is about (0: any)
+  peak             the memory it may take, in MiB
+  check            what is compared: body (the output is the content), tail:N (its last N bytes), said:REGEX (what was
+                   printed), quiet (nothing was), or -
 """
 import argparse
 import hashlib
@@ -24,6 +30,7 @@ import struct
 import sys
 import threading
 import time
+import warnings
 
 sys.dont_write_bytecode = True
 
@@ -31,22 +38,24 @@ BODY = b"".join(hashlib.sha256(b"%d" % i).digest() for i in range(9375))  # 300,
 DIGEST = "sha256:" + hashlib.sha256(BODY).hexdigest()
 WHERE = {}  # main, other, tls, name, stranger: HOST:PORT, filled once they listen
 CASES = {}
+PEAK = 24                       # MiB: twice what an honest exchange takes
 REASONS = {200: "OK", 206: "Partial Content"}
 
 
 class Case:
-    def __init__(self, name, answer, wanted, command, seconds, most, check):
+    def __init__(self, name, answer, wanted, command, seconds, most, check, who="robot", peak=PEAK, is_target=None):
         self.name, self.answer, self.wanted, self.command = name, answer, wanted, command
-        self.seconds, self.most, self.check = seconds, most, check
+        self.seconds, self.most, self.check, self.who, self.peak = seconds, most, check, who, peak
+        self.is_target = is_target or (lambda request: True)
         self.count = 0
         self.state = {}
         self.lock = threading.Lock()
 
 
-def case(name, wanted=0, command="get {url}", seconds=5, most=0, check="-"):
+def case(name, wanted=0, command="get {url}", seconds=5, most=0, check="-", peak=PEAK):
     """Registers answer(request, n): n counts the requests of this case from 0."""
     def register(answer):
-        CASES[name] = Case(name, answer, wanted, command, seconds, most, check)
+        CASES[name] = Case(name, answer, wanted, command, seconds, most, check, peak=peak)
         return answer
     return register
 
@@ -142,11 +151,12 @@ class Recorder:
 
 
 def name_of(path):
-    """/CASE/... or /v2/CASE/... or the plain /v2/ of a registry (whose Host tells nothing: no case)."""
+    """/CASE/... or /v2/CASE/... or the plain /v2/ of a registry (whose Host tells nothing: no case). Cases of the
+    matrix have names of three parts."""
     parts = path.strip("/").split("/")
     if parts[0] == "v2":
         parts = parts[1:] or [""]
-    return parts[0]
+    return "/".join(parts[:3]) if parts[0] == "mx" else parts[0]
 
 
 def read_head(sock):
@@ -174,7 +184,7 @@ def serve(sock, listener, recorder):
     request.body = rest
     found = CASES.get(name_of(request.path))
     recorder.write(listener=listener, case=name_of(request.path), method=request.method, path=request.path,
-                   query=request.query, headers=request.headers)
+                   query=request.query, headers=request.headers, target=found is not None and found.is_target(request))
     if found is None:
         request.reply(404, b"no such case")
         return
@@ -185,10 +195,42 @@ def serve(sock, listener, recorder):
     found.answer(request, n)
 
 
-def connection(sock, listener, recorder, context):
+def hang_up(sock):
+    """Instead of a TLS handshake."""
+    sock.recv(65536)
+
+
+def reset(sock):
+    sock.recv(65536)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
+def babble(sock):
+    sock.recv(65536)
+    sock.sendall(b"220 mail.example ESMTP\r\n")
+
+
+def mute(sock):
+    while sock.recv(65536):
+        pass
+
+
+# Name, certificate, newest version, and what is done instead of answering.
+LISTENERS = (
+    ("main", None, None, None), ("other", None, None, None), ("tls", "server", None, None),
+    ("stranger", "stranger", None, None), ("old", "server", ssl.TLSVersion.TLSv1_1, None), ("expired", "expired", None, None),
+    ("misnamed", "misnamed", None, None), ("alone", "alone", None, None), ("closing", None, None, hang_up),
+    ("resetting", None, None, reset), ("babbling", None, None, babble), ("mute", None, None, mute), ("plain", None, None, None),
+)
+
+
+def connection(sock, listener, recorder, context, greeting):
     """One request per connection; what the client still sends is read, so that the answer is not lost to a reset."""
     try:
         sock.settimeout(30)
+        if greeting:
+            greeting(sock)
+            return
         if context:
             sock = context.wrap_socket(sock, server_side=True)
         serve(sock, listener, recorder)
@@ -204,13 +246,13 @@ def connection(sock, listener, recorder, context):
         sock.close()
 
 
-def listen(listener, address, recorder, context=None):
+def listen(listener, address, recorder, context, greeting):
     server = socket.create_server((address, 0), backlog=64)
 
     def accept():
         while True:
             sock, _ = server.accept()
-            threading.Thread(target=connection, args=(sock, listener, recorder, context), daemon=True).start()
+            threading.Thread(target=connection, args=(sock, listener, recorder, context, greeting), daemon=True).start()
     threading.Thread(target=accept, daemon=True).start()
     return server.getsockname()[1]
 
@@ -220,6 +262,7 @@ def tls_context(certs, name, version=None):
     context.load_cert_chain(os.path.join(certs, name + ".pem"), os.path.join(certs, name + ".key"))
     if version:
         context.set_ciphers("ALL:@SECLEVEL=0")
+        warnings.simplefilter("ignore", DeprecationWarning)
         context.minimum_version, context.maximum_version = ssl.TLSVersion.TLSv1, version
     return context
 
@@ -236,8 +279,9 @@ def write_files(folder):
             f.write(text if isinstance(text, bytes) else text.encode())
         os.rename(os.path.join(folder, name + ".new"), os.path.join(folder, name))
     save("body", BODY)
-    save("cases", "".join(f"{c.name}\t{c.wanted}\t{c.seconds}\t{c.most}\t{c.check}\t"
-                          f"{expand(c.command, c.name)}\n" for c in CASES.values() if c.command))
+    keys = ("name", "who", "wanted", "seconds", "most", "peak", "check")
+    save("cases", "".join(json.dumps({**{key: getattr(c, key) for key in keys}, "command": expand(c.command, c.name).split()})
+                          + "\n" for c in CASES.values() if c.command))
     save("facts", "".join(f"{key}={value}\n" for key, value in WHERE.items()))
 
 
@@ -245,17 +289,23 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--certs", required=True, metavar="DIR", help="made by tests/stand/cert: server, stranger")
     parser.add_argument("--dir", required=True, metavar="DIR", help="facts, requests, body, cases")
+    parser.add_argument("--matrix", action="store_true", help="each behaviour times each operation")
     args = parser.parse_args()
     recorder = Recorder(os.path.join(args.dir, "requests"))
     host = socket.gethostname()
-    for listener, certificate, version in (("main", None, None), ("other", None, None), ("tls", "server", None),
-                                           ("stranger", "stranger", None), ("old", "server", ssl.TLSVersion.TLSv1_1)):
-        context = tls_context(args.certs, certificate, version) if certificate else None
-        port = listen(listener, "127.0.0.1", recorder, context)
+    for listener, certificate, version, greeting in LISTENERS:
+        known = certificate and os.path.exists(os.path.join(args.certs, certificate + ".pem"))
+        context = tls_context(args.certs, certificate, version) if known else None
+        port = listen(listener, "127.0.0.1", recorder, context, greeting)
         WHERE[listener] = f"127.0.0.1:{port}"
         WHERE[listener + "port"] = port
     WHERE["ca"] = os.path.join(args.certs, "ca.pem")
     WHERE["name"] = f"{host}:{WHERE['tlsport']}"
+    if args.matrix:
+        import chaos_matrix  # noqa: F401
+    else:
+        import chaos_http  # noqa: F401
+        import chaos_registry  # noqa: F401
     write_files(args.dir)
     while True:
         time.sleep(3600)
@@ -263,6 +313,4 @@ def main():
 
 if __name__ == "__main__":
     sys.modules["chaos"] = sys.modules["__main__"]
-    import chaos_http  # noqa: E402,F401
-    import chaos_registry  # noqa: E402,F401
     main()

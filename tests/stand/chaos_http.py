@@ -10,7 +10,7 @@ GET_S = "get {url} --sized --size {S}"
 
 # ---- nothing wrong
 
-@case("ok", check="body", most=1)
+@case("ok", check="body")
 def ok(r, n):
     r.content()
 

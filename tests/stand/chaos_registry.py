@@ -4,7 +4,7 @@ import json
 import re
 import urllib.parse
 
-from chaos import BODY, DIGEST, WHERE, case
+from chaos import BODY, DIGEST, PEAK, WHERE, case
 
 INDEX = "application/vnd.oci.image.index.v1+json"
 MANIFEST = json.dumps({"schemaVersion": 2, "mediaType": INDEX, "manifests": []}).encode()
@@ -188,9 +188,9 @@ manifests("b-has-other", 14, "has {main} {case} {D}", most=1)(
 
 # ---- tags
 
-def tags(name, wanted=0, check="-", most=2, seconds=5):
+def tags(name, wanted=0, check="-", most=2, seconds=5, peak=PEAK):
     def register(pages):
-        @case(name, wanted, "tags {main} {case}", seconds, most, check)
+        @case(name, wanted, "tags {main} {case}", seconds, most, check, peak)
         def answer(r, n):
             page = pages(n)
             r.reply(200, page[0], page[1:])
@@ -198,19 +198,19 @@ def tags(name, wanted=0, check="-", most=2, seconds=5):
     return register
 
 
-tags("t-pages", check="said:^a b c $", most=3)(lambda n: (
+tags("t-pages", check="said:^a\nb\nc$", most=3)(lambda n: (
     {"tags": ["abc"[n]]}, *([f'Link: </v2/t-pages/tags/list?n=1&last={n}>; rel="next"'] if n < 2 else [])))
 tags("t-null", check="quiet", most=1)(lambda n: ({"tags": None},))
 tags("t-missing", check="quiet", most=1)(lambda n: ({},))
 tags("t-loop", 24, most=2)(lambda n: ({"tags": [f"t{n}"]}, 'Link: </v2/t-loop/tags/list?n=1>; rel="next"'))
-tags("t-endless", 16, most=1200, seconds=60)(lambda n: (
+tags("t-endless", 16, most=1200, seconds=60, peak=100)(lambda n: (
     {"tags": [f"t{n}-{i}" for i in range(100000)]}, f'Link: </v2/t-endless/tags/list?last={n}>; rel=next'))
 tags("t-elsewhere", 25, most=1)(lambda n: (
     {"tags": ["a"]}, f"Link: <http://{WHERE['other']}/v2/t-elsewhere/tags/list>; rel=next"))
 tags("t-nonsense", 24, most=1)(lambda n: ({"tags": "a"},))
 tags("t-numbers", 24, most=1)(lambda n: ({"tags": [1]},))
-tags("t-full-page", check="said:t999 $", most=2)(lambda n: ({"tags": [f"t{i}" for i in range(1000)]},))
-tags("t-link-broken", check="said:^a $", most=1)(lambda n: ({"tags": ["a"]}, "Link: </v2/x; rel=next"))
+tags("t-full-page", check="said:t999$", most=2)(lambda n: ({"tags": [f"t{i}" for i in range(1000)]},))
+tags("t-link-broken", check="said:^a$", most=1)(lambda n: ({"tags": ["a"]}, "Link: </v2/x; rel=next"))
 
 
 # ---- uploads
@@ -323,7 +323,7 @@ upload("u-scheme-less", location="//{main}/v2/{case}/up/{n}?_state=a%2Fb", most=
 upload("u-relative", location="../../up/{n}?_state=a%2Fb", most=2)
 upload("u-other", location="http://{other}/v2/{case}/up/{n}?_state=a%2Fb", most=2)
 upload("u-unnamed", 24, post=answer_with(202), most=1)
-upload("u-ftp", 19, location="ftp://{main}/x", most=1)
+upload("u-ftp", 25, location="ftp://{main}/x", most=1)
 upload("u-to-plain", 25, "put {tls} {case} {body} --push", location="http://{tls}/v2/x?_state=a%2Fb", most=1)
 upload("u-private", 25, "put {name} {case} {body} --push", location="https://127.0.0.1:{strangerport}/x?_state=a%2Fb", most=1)
 upload("u-cut", put=once(take_and_drop(HALF)), most=6)
