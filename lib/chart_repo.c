@@ -23,6 +23,13 @@ void chart_entry_release(struct chart_entry *en)
 static json_t *parse_entries(const char *p, size_t n, const char *subject, const char *name, struct err *e)
 {
 	const char *const path[] = { "entries", name, NULL };
+
+	/* the page of a login, which YAML reads as one long word */
+	if (n && *p == '<') {
+		err_set(e, ERR_MALFORMED, "%s: a web page, and no index of charts", subject);
+		return NULL;
+	}
+
 	json_t *entries = ydoc_parse_at(p, n, &ydoc_index, subject, path, e);
 
 	if (entries || n == 0 || *p != '{')

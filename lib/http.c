@@ -259,6 +259,9 @@ static int change_method(struct hop *h, int status, const struct url *to, struct
 {
 	const struct source *s = h->q->source;
 
+	/* What is shown there is no word on whether the content was taken. */
+	if (status == 303 && (str_eq(h->method, "PUT") || str_eq(h->method, "PATCH")))
+		return refuse(h, to, "the content would not be sent there", e);
 	if (status == 303) {
 		if (!str_eq(h->method, "HEAD"))
 			h->method = "GET";

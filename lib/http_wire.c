@@ -30,6 +30,7 @@ struct exchange {
 	bool failed;            /* e is set by us, whatever curl says */
 	bool enough;            /* ended by us, and the answer is good */
 	bool head_done;
+	bool status_seen;       /* the head began with a line that we would call a status, too */
 	bool slow_said;
 	uint64_t head_bytes;
 	uint64_t sent;          /* of the body */
@@ -194,6 +195,12 @@ static bool end_of_head(struct exchange *x)
 	long status = 0;
 
 	curl_easy_getinfo(x->curl, CURLINFO_RESPONSE_CODE, &status);
+	/* curl takes a first line it cannot read, such as "http/1.1 404", for a 200 */
+	if (!x->status_seen) {
+		err_set(x->e, ERR_PROTOCOL, "'%s' does not begin its answer with a status", x->q->url->host);
+		return fail(x);
+	}
+	x->status_seen = false;
 	if (status < 200)
 		return true;
 	x->r->status = (int)status;
@@ -203,6 +210,19 @@ static bool end_of_head(struct exchange *x)
 	if (x->hooks->head && x->hooks->head(x->hooks->ctx, x->r, x->e) < 0)
 		return fail(x);
 	return true;
+}
+
+/* "HTTP/1.1 200" and perhaps words. */
+static bool is_status_line(const char *line, size_t n)
+{
+	static const char shape[] = "HTTP/1.x ddd";
+
+	if (n < sizeof(shape))
+		return false;
+	for (size_t i = 0; i < sizeof(shape) - 1; i++)
+		if (shape[i] == 'x' || shape[i] == 'd' ? !isdigit((unsigned char)line[i]) : line[i] != shape[i])
+			return false;
+	return isspace((unsigned char)line[sizeof(shape) - 1]);
 }
 
 static size_t on_header(char *line, size_t size, size_t n, void *ctx)
@@ -219,6 +239,7 @@ static size_t on_header(char *line, size_t size, size_t n, void *ctx)
 		return n;
 	if (n > 5 && memcmp(line, "HTTP/", 5) == 0) {
 		strv_release(&x->r->headers);
+		x->status_seen = is_status_line(line, n);
 		return n;
 	}
 	if (n <= 2 && (line[0] == '\r' || line[0] == '\n'))

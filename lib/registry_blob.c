@@ -171,8 +171,10 @@ static int next_page(const struct registry *r, const char *base, const struct ht
 			return -1;
 		url_add_query(&u, "last", tags->items[tags->n - 1]);
 	} else {
-		if (url_resolve(&answer->url, target, &u, e) < 0)
-			return -1;
+		if (url_resolve(&answer->url, target, &u, e) < 0) {
+			e->code = ERR_REDIRECT;
+			return err_wrap(e, "%s: the next page of tags", r->host);
+		}
 		if (!url_same_origin(&u, &answer->url))
 			return err_set(e, ERR_REDIRECT, "%s: the next page of tags is on '%s'", r->host, u.host);
 	}

@@ -158,7 +158,9 @@ int registry_manifest_head(struct registry *r, const char *repository, const cha
 		return err_wrap(e, "%s", subject);
 	if (answer.status == 404)
 		return 0;
-	/* Anything odd is asked again by GET: that answer has words. */
+	if (answer.status == 429 || answer.status >= 500)
+		return registry_refused(r, &answer, subject, e);        /* it was asked often enough */
+	/* Anything else that is odd is asked again by GET: that answer has words. */
 	if (answer.status != 200 || !accept_head(&answer, m))
 		return registry_manifest_get(r, repository, ref, m, e);
 	if (digest_parse(ref, &want) && registry_check_digest(&answer, &want, subject, e) < 0)

@@ -87,12 +87,16 @@ static int take_location(struct upload *u, bool must, struct err *e)
 	const char *location = http_header(&u->answer, "location");
 	CLEANUP(url_release) struct url to = { 0 };
 
+	if (location && !*location)
+		location = NULL;
 	if (!location && !must)
 		return 0;
 	if (!location)
 		return err_set(e, ERR_PROTOCOL, "%s: the registry opens an upload without an address", u->subject);
-	if (url_resolve(&u->answer.url, location, &to, e) < 0)
+	if (url_resolve(&u->answer.url, location, &to, e) < 0) {
+		e->code = ERR_REDIRECT;
 		return err_wrap(e, "%s: address of the upload", u->subject);
+	}
 	url_release(&u->url);
 	u->url = to;
 	to = (struct url){ 0 };
@@ -155,8 +159,13 @@ static int open_session(struct upload *u, bool mount, struct err *e)
 	const char *least;
 
 	u->have = 0;
-	if (mount && open_request(u, u->b->from, e) == 0 && u->answer.status == 201)
+	if (mount && open_request(u, u->b->from, e) < 0)
+		return err_wrap(e, "%s", u->subject);
+	if (mount && u->answer.status == 201)
 		return registry_check_digest(&u->answer, &u->b->digest, u->subject, e) < 0 ? -1 : 1;
+	if (mount && u->answer.status == 429)
+		return registry_refused(u->r, &u->answer, u->subject, e);
+	/* a registry that cannot mount may still take it */
 	if (!mount || u->answer.status != 202) {
 		if (open_request(u, NULL, e) < 0)
 			return err_wrap(e, "%s", u->subject);

@@ -15,7 +15,7 @@
  *
  * Redirects are followed by hand: at most 5, never from https to http, never from a public address to a
  * private one (unless that host has settings of its own), 303 becomes GET, 301 and 302 of a request with a
- * body are refused: ERR_REDIRECT. Authorization goes to the first origin only. Queries never reach a message.
+ * body and 303 of a PUT or PATCH are refused: ERR_REDIRECT. Authorization goes to the first origin only. Queries never reach a message.
  *
  * Errors: ERR_NETWORK no answer, or 404/410 · ERR_AUTH 401/403 · ERR_TLS · ERR_RATE 429 to the end ·
  * ERR_PROTOCOL nonsense, other statuses · ERR_REDIRECT · ERR_DEADLINE stall, deadline, interrupted ·
