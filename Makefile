@@ -38,7 +38,8 @@ LINK := -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(filter -f
 need = $(if $(wildcard $(2)),$(1))
 PKGS := libcrypto $(call need,libzstd,lib/frame.c lib/stream.c) \
 	$(call need,jansson,lib/json.c) $(call need,yaml-0.1,lib/yaml.c) $(call need,libcurl,lib/http.c) \
-	$(call need,libarchive,lib/tarball.c) $(call need,libgit2,lib/gitrepo.c)
+	$(call need,libarchive,lib/tarball.c) $(call need,libgit2,lib/gitrepo.c) \
+	$(call need,libsolv libsolvext,lib/depsolver.c) $(call need,expat,lib/rpmmd.c)
 SERVER := $(call need,libmicrohttpd,deployer/cmd_serve.c tests/stand/*.c)
 CMOCKA := $(call need,cmocka,tests/unit/*.c)
 ALONE := $(filter check demo soak bench clean,$(MAKECMDGOALS))

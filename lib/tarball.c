@@ -411,6 +411,7 @@ int tarball_unpack(const struct source *from, uint64_t limit, const struct sink 
 	in->from = from;
 	in->e = &cause;
 	archive_read_support_format_raw(a);
+	archive_read_support_format_empty(a);
 
 	int r = archive_read_open(a, in, NULL, read_piece, NULL);
 

@@ -532,6 +532,45 @@ TEST(a_member_that_grows_ends_at_its_ceiling)
 	assert_refused(take_member, &tgz, ERR_LIMIT);
 }
 
+static int unpack(const struct buf *packed, uint64_t limit, struct buf *out, struct err *e)
+{
+	struct mem_source mem = { buf_str(packed), packed->len, 0 };
+	struct source from = source_mem(&mem);
+	const struct sink to = { buf_sink_write, out };
+
+	return tarball_unpack(&from, limit, &to, e);
+}
+
+TEST(unpacks_what_is_compressed_and_no_archive)
+{
+	static int (*const filters[])(struct archive *) = { archive_write_add_filter_gzip, archive_write_add_filter_zstd,
+							     archive_write_add_filter_xz };
+	auto_buf struct buf plain = BUF_INIT(ROOM);
+	struct err e = { 0 };
+
+	for (unsigned i = 0; i < 30000; i++)
+		buf_putf(&plain, "Package: p%u\n", i);
+	for (size_t i = 0; i < ARRAY_LEN(filters); i++) {
+		auto_buf struct buf packed = BUF_INIT(ROOM), twice = BUF_INIT(ROOM), out = BUF_INIT(ROOM), less = BUF_INIT(ROOM);
+
+		compress(&plain, filters[i], &packed);
+		assert_ok(unpack(&packed, plain.len, &out, &e), e);
+		assert_int_equal(out.len, plain.len);
+		assert_memory_equal(out.ptr, plain.ptr, plain.len);
+		assert_err(unpack(&packed, plain.len - 1, &less, &e), e, ERR_LIMIT);
+		compress(&packed, filters[i], &twice);
+		assert_err(unpack(&twice, plain.len, &less, &e), e, ERR_UNSAFE);
+		packed.len -= 20;
+		assert_int_equal(unpack(&packed, plain.len, &less, &e), -1);
+	}
+
+	auto_buf struct buf out = BUF_INIT(ROOM), none = BUF_INIT(ROOM), nothing = BUF_INIT(1);
+
+	assert_ok(unpack(&plain, plain.len, &out, &e), e);
+	assert_int_equal(out.len, plain.len);
+	assert_ok(unpack(&nothing, 1, &none, &e), e);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -551,6 +590,7 @@ int main(void)
 		cmocka_unit_test(takes_one_member_out_of_tar_and_zip),
 		cmocka_unit_test(a_wanted_member_must_be_a_file_and_there_once),
 		cmocka_unit_test(a_member_that_grows_ends_at_its_ceiling),
+		cmocka_unit_test(unpacks_what_is_compressed_and_no_archive),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
