@@ -16,3 +16,4 @@ COMMAND(install);
 COMMAND(status);
 COMMAND(verify);
 COMMAND(inspect);
+COMMAND(extract);

@@ -16,6 +16,8 @@ int main(int argc, char **argv)
 		  verify_run, "deployer verify bundle.tar.zst --trust trust.d" },
 		{ "inspect", "BUNDLE", "Show what is in BUNDLE, who signed it and whether that is trusted.", inspect_options,
 		  inspect_opts_size, 1, 1, inspect_run, "deployer inspect bundle.tar.zst --json" },
+		{ "extract", "BUNDLE NAME...", "Write files and package repositories of BUNDLE to disk.", extract_options,
+		  extract_opts_size, 1, -1, extract_run, "deployer extract bundle.tar.zst packages/headers -o /srv/repos" },
 		{ 0 }
 	};
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tools.h"
+#include "extract.h"
 
 #include <airgap/fs.h>
 #include <airgap/platform.h>
@@ -61,32 +62,6 @@ static int check(int fd, const char *path, const struct digest *want, struct err
 	return 0;
 }
 
-static int copy(struct bundle *b, const struct content_file *f, int fd, struct err *e)
-{
-	struct bundle_reader r = { 0 };
-	auto_hash struct hash h = { 0 };
-	const uint8_t *p;
-	ssize_t n = 0;
-
-	if (bundle_reader_open(&r, b, &f->blob, e) < 0)
-		return -1;
-	hash_begin(&h);
-	while ((n = bundle_reader_run(&r, &p, PIECE, e)) > 0) {
-		hash_add(&h, p, (size_t)n);
-		if (fs_write_all(fd, p, (size_t)n, e) < 0) {
-			n = -1;
-			break;
-		}
-	}
-	bundle_reader_close(&r);
-	if (n < 0)
-		return -1;
-
-	struct digest have = hash_end(&h);
-
-	return digest_eq(&have, &f->blob) ? 0 : err_set(e, ERR_DIGEST, "content does not match its hash");
-}
-
 /* Complete under a temporary name, then given its own: a killed run leaves no half tool under it. */
 static int extract(struct bundle *b, const struct content_file *f, const char *path, struct err *e)
 {
@@ -97,7 +72,7 @@ static int extract(struct bundle *b, const struct content_file *f, const char *p
 	fd = fs_open(partial, O_CREAT | O_EXCL | O_WRONLY, 0500, e);
 	if (fd < 0)
 		return -1;
-	if (copy(b, f, fd, e) < 0 || fs_sync(fd, e) < 0 || fs_rename(partial, path, e) < 0) {
+	if (extract_blob(b, &f->blob, fd, e) < 0 || fs_sync(fd, e) < 0 || fs_rename(partial, path, e) < 0) {
 		unlink(partial);
 		return err_wrap(e, "tool '%s'", f->name);
 	}

@@ -110,21 +110,26 @@ static uint64_t count_external(const struct bundle *b)
 
 /* bundle.json's lists: which keys of an item make its line. */
 static const struct list {
-	const char *key, *name, *version, *digest;
+	const char *key, *kind, *name, *version, *digest;
 } lists[] = {
-	{ "images", "ref", NULL, "digest" },
-	{ "charts", "name", "version", "digest" },
-	{ "files", "name", "platform", "blob" },
+	{ "images", NULL, "ref", NULL, "digest" },
+	{ "charts", NULL, "name", "version", "digest" },
+	{ "files", NULL, "name", "platform", "blob" },
+	{ "sets", "kind", "name", "type", "digest" },
 };
 
 static void put_item(const struct list *l, const json_t *item, struct buf *out)
 {
 	const char *name = jdoc_text(item, l->name, NULL), *version = l->version ? jdoc_text(item, l->version, NULL) : NULL;
-	const char *digest = jdoc_text(item, l->digest, NULL);
+	const char *digest = jdoc_text(item, l->digest, NULL), *kind = l->kind ? jdoc_text(item, l->kind, NULL) : NULL;
 	json_int_t size = json_integer_value(jdoc_at(item, "size", NULL));
 	char text[16];
 
 	buf_putf(out, "  %10s  ", size > 0 ? log_size(text, (uint64_t)size) : "");
+	if (kind) {
+		put_safe(out, kind);
+		buf_putc(out, '/');
+	}
 	put_safe(out, name ? name : "?");
 	if (version) {
 		buf_putc(out, ' ');
