@@ -52,6 +52,31 @@ static bool on_site(const struct session *s, const struct ref *r)
 	return strcmp(r->host, s->site.registry.host) == 0;
 }
 
+/* "registry.site/x/driver:580-{kernel}": each node asks for a tag of its own. Where it points is proved, and that the bundle
+ * has one that begins so. */
+static const char *judge_pattern(const struct session *s, const char *image)
+{
+	const char *open = strchr(image, '{'), *colon = memrchr(image, ':', (size_t)(open - image));
+	size_t n = colon ? (size_t)(open - colon) - 1 : 0;
+	auto_free char *name = xstrndup(image, colon ? (size_t)(colon - image) : strlen(image));
+	struct ref_site names = site_names(&s->site);
+	auto_ref struct ref r = { 0 };
+	struct err ignored;
+
+	if (!colon || ref_parse(name, &r, &ignored) < 0)
+		return "not an image reference: correct the chart's values";
+	if (!on_site(s, &r))
+		return "does not point to the site registry: set the chart's image keys in the site chart";
+	for (size_t i = 0; i < s->contents.n_images; i++) {
+		auto_ref struct ref from = { 0 }, to = { 0 };
+
+		if (ref_parse(s->contents.images[i].ref, &from, &ignored) == 0 && ref_target(&from, &names, &to, &ignored) == 0 &&
+		    strcmp(to.path, r.path) == 0 && to.tag && strncmp(to.tag, colon + 1, n) == 0)
+			return NULL;
+	}
+	return "not in the bundle for any node: build it again with this site file and the facts of this site";
+}
+
 /* NULL when all is well, else what is wrong and what to do. */
 static const char *judge(const struct session *s, const struct scan_find *f)
 {
@@ -61,6 +86,8 @@ static const char *judge(const struct session *s, const struct scan_find *f)
 
 	if (f->disabled)
 		return NULL;
+	if (f->certain && strchr(f->image, '{'))
+		return judge_pattern(s, f->image);
 	if (ref_parse(f->image, &r, &ignored) < 0)
 		return f->certain ? "not an image reference: correct the chart's values" : NULL;
 	if (on_site(s, &r)) {

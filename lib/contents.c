@@ -139,6 +139,11 @@ void contents_release(struct contents *c)
 	decode_free(&contents_type, c);
 }
 
+void content_set_release(struct content_set *s)
+{
+	decode_free(&set_type, s);
+}
+
 /* ---- order */
 
 static int compare_images(const void *a, const void *b)

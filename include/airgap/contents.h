@@ -113,6 +113,7 @@ int contents_dump(const struct contents *c, struct buf *out, struct err *e) MUST
 /* Meaning: names unique, sorted and legal, references canonical, targets among digest and carried children. Pure. */
 int contents_check(const struct contents *c, struct err *e) MUST_CHECK;
 void contents_release(struct contents *c);
+void content_set_release(struct content_set *s);        /* of one that is in no contents */
 void contents_sort(struct contents *c);        /* images, charts and files; look-ups and the check need it */
 
 const struct content_set *contents_set(const struct contents *c, const char *kind, const char *name);
