@@ -17,3 +17,4 @@ COMMAND(status);
 COMMAND(verify);
 COMMAND(inspect);
 COMMAND(extract);
+COMMAND(init);

@@ -18,6 +18,8 @@ int main(int argc, char **argv)
 		  inspect_opts_size, 1, 1, inspect_run, "deployer inspect bundle.tar.zst --json" },
 		{ "extract", "BUNDLE NAME...", "Write files and package repositories of BUNDLE to disk.", extract_options,
 		  extract_opts_size, 1, -1, extract_run, "deployer extract bundle.tar.zst packages/headers -o /srv/repos" },
+		{ "init", "BUNDLE", "Write a site file to begin with, with every key BUNDLE knows.", init_options, init_opts_size, 1, 1,
+		  init_run, "deployer init bundle.tar.zst --set domain=ml.example -o site.yaml" },
 		{ 0 }
 	};
 
