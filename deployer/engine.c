@@ -37,6 +37,8 @@ const struct step_action step_actions[STEP_KINDS] = {
 	[STEP_RELEASE] = { step_release_check, step_release_run },
 	[STEP_APPLY] = { step_apply_check, step_apply_run },
 	[STEP_WAIT] = { step_wait_check, step_wait_run },
+	[STEP_LABEL] = { step_label_check, step_label_run },
+	[STEP_CALL] = { step_call_check, step_call_run },
 };
 _Static_assert(ARRAY_LEN(step_actions) == STEP_KINDS, "one row per kind");
 

@@ -72,13 +72,15 @@ int step_apply_check(struct engine *, const struct step *, enum step_state *, st
 int step_apply_run(struct engine *, const struct step *, struct journal_record *, struct err *);
 int step_wait_check(struct engine *, const struct step *, enum step_state *, struct strv *, struct err *);
 int step_wait_run(struct engine *, const struct step *, struct journal_record *, struct err *);
+int step_label_check(struct engine *, const struct step *, enum step_state *, struct strv *, struct err *);
+int step_label_run(struct engine *, const struct step *, struct journal_record *, struct err *);
+int step_call_check(struct engine *, const struct step *, enum step_state *, struct strv *, struct err *);
+int step_call_run(struct engine *, const struct step *, struct journal_record *, struct err *);
 
 /* The values of a release: `base` files of its chart, `values`, and the `late` ones whose needs are done (or all). */
 int step_release_values(struct engine *g, const struct step *s, bool placeholders, bool all_late, json_t **out,
 			struct err *e) MUST_CHECK;
 
-/* ".status.phase=Bound", "{.status.conditions[?(@.type==\"Ready\")].status}=True", ".spec.list[0].a\\.b=1": as kubectl wait has it. */
-bool step_wait_holds(const json_t *object, const char *condition);
 /* What helm keeps of values against what it was given: numbers by value, null as absent. */
 bool step_release_same_values(const json_t *a, const json_t *b);
 

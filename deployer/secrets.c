@@ -86,6 +86,7 @@ struct resolve {
 	struct secrets *x;
 	const char *owner;
 	bool placeholders;
+	bool *known;            /* becomes false with the first placeholder; may be NULL */
 	unsigned depth;
 };
 
@@ -97,6 +98,10 @@ static int placeholder(struct resolve *w, const struct reference *r, const char 
 	auto_free char *subject = xasprintf("%s %s %d %s", w->owner, path, (int)r->kind, r->body);
 	size_t at = out->len;
 	char hex[DIGEST_HEX] = "";
+
+	if (w->known)
+		*w->known = false;
+
 	struct digest d = digest_keyed(w->x->key, strlen(w->x->key), subject, strlen(subject));
 
 	digest_hex(&d, hex);
@@ -135,7 +140,23 @@ static int generated(struct resolve *w, const struct reference *r, const char *p
 	return 0;
 }
 
-/* "N/KEY" in the data of the Secret step that makes Secret N. */
+static char *saved_name(const struct step *s, const char *key)
+{
+	return xasprintf("%s save.%s", s->id, key);
+}
+
+/* What a Call step saved when it ran. */
+static int from_call(struct resolve *w, const struct step *s, const char *body, const char *key, struct buf *out, struct err *e)
+{
+	auto_free char *name = saved_name(s, key);
+	const char *value = jdoc_text(w->x->values, name, NULL);
+
+	if (!value)
+		return err_set(e, ERR_PREFLIGHT, "$(secret:%s): not known before %s is done", body, s->id);
+	return buf_add(out, value, strlen(value), e);
+}
+
+/* "N/KEY": in the data of the Secret step that makes Secret N, or saved by the Call step N. */
 static int from_step(struct resolve *w, const char *body, struct buf *out, struct err *e)
 {
 	const char *slash = strchr(body, '/');
@@ -145,24 +166,24 @@ static int from_step(struct resolve *w, const char *body, struct buf *out, struc
 		return err_set(e, ERR_MALFORMED, "$(secret:%s): write $(secret:NAME/KEY)", body);
 	if (w->depth >= NESTING_MAX)
 		return err_set(e, ERR_LIMIT, "$(secret:%s): leads back to itself", body);
-	for (size_t i = 0; i < w->x->steps->n; i++) {
-		const struct step *s = &w->x->steps->items[i];
-		const char *text = s->kind == STEP_SECRET && strcmp(s->secret.name, name) == 0
-					   ? jdoc_text(s->secret.data, slash + 1, NULL) : NULL;
-		struct resolve inner = { w->x, s->id, w->placeholders, w->depth + 1 };
-		auto_free char *value = NULL;
 
-		if (!text)
-			continue;
-		if (reference_text(text, slash + 1, resolve_one, &inner, &value, e) < 0)
-			return -1;
+	const struct step *s = steps_secret(w->x->steps, name, slash + 1);
 
-		int r = buf_add(out, value, strlen(value), e);
+	if (!s)
+		return err_set(e, ERR_MALFORMED, "$(secret:%s): no Secret step makes this key and no Call step saves it", body);
+	if (s->kind == STEP_CALL)
+		return from_call(w, s, body, slash + 1, out, e);
 
-		wipe(value, strlen(value));
-		return r;
-	}
-	return err_set(e, ERR_MALFORMED, "$(secret:%s): no Secret step makes this key", body);
+	struct resolve inner = { w->x, s->id, w->placeholders, w->known, w->depth + 1 };
+	auto_free char *value = NULL;
+
+	if (reference_text(jdoc_text(s->secret.data, slash + 1, NULL), slash + 1, resolve_one, &inner, &value, e) < 0)
+		return -1;
+
+	int r = buf_add(out, value, strlen(value), e);
+
+	wipe(value, strlen(value));
+	return r;
 }
 
 static int from_env(const char *name, struct buf *out, struct err *e)
@@ -287,9 +308,9 @@ static int refuse_config_maps(const json_t *j, struct err *e)
 	return 0;
 }
 
-json_t *secrets_resolve(struct secrets *x, const char *owner, const json_t *j, bool placeholders, struct err *e)
+static json_t *resolve(struct secrets *x, const char *owner, const json_t *j, bool placeholders, bool *known, struct err *e)
 {
-	struct resolve w = { x, owner, placeholders, 0 };
+	struct resolve w = { x, owner, placeholders, known, 0 };
 	auto_json json_t *copy = json_deep_copy(j);
 
 	if (refuse_config_maps(j, e) < 0) {
@@ -308,6 +329,73 @@ json_t *secrets_resolve(struct secrets *x, const char *owner, const json_t *j, b
 	return TAKE(copy);
 }
 
+json_t *secrets_resolve(struct secrets *x, const char *owner, const json_t *j, bool placeholders, struct err *e)
+{
+	return resolve(x, owner, j, placeholders, NULL, e);
+}
+
+json_t *secrets_resolve_known(struct secrets *x, const char *owner, const json_t *j, bool *known, struct err *e)
+{
+	*known = true;
+	return resolve(x, owner, j, true, known, e);
+}
+
+/* ---- what a call saves ---- */
+
+void secrets_keep(struct secrets *x, const struct step *s, const json_t *values)
+{
+	const char *key;
+	json_t *value;
+
+	pthread_mutex_lock(&x->lock);
+	json_object_foreach((json_t *)values, key, value) {
+		auto_free char *name = saved_name(s, key);
+
+		if (json_equal(json_object_get(x->values, name), value))
+			continue;
+		json_object_set(x->values, name, value);
+		x->changed = true;
+	}
+	pthread_mutex_unlock(&x->lock);
+}
+
+void secrets_forget(struct secrets *x, const struct step *s, const char *key)
+{
+	auto_free char *name = saved_name(s, key);
+
+	pthread_mutex_lock(&x->lock);
+	x->changed = json_object_del(x->values, name) == 0 || x->changed;
+	pthread_mutex_unlock(&x->lock);
+}
+
+char *secrets_kept(struct secrets *x, const struct step *s, const char *key)
+{
+	auto_free char *name = saved_name(s, key);
+
+	pthread_mutex_lock(&x->lock);
+
+	const char *value = jdoc_text(x->values, name, NULL);
+	char *copy = value ? xstrdup(value) : NULL;
+
+	pthread_mutex_unlock(&x->lock);
+	return copy;
+}
+
+void secrets_mask(struct secrets *x, char *text)
+{
+	pthread_mutex_lock(&x->lock);
+	for (size_t i = 0; i < x->seen.n; i++) {
+		const char *secret = x->seen.items[i];
+		size_t n = strlen(secret);
+
+		for (char *at = strstr(text, secret); at; at = strstr(at, secret)) {
+			memcpy(at, "***", 3);
+			memmove(at + 3, at + n, strlen(at + n) + 1);
+		}
+	}
+	pthread_mutex_unlock(&x->lock);
+}
+
 /* ---- can they be had? ---- */
 
 struct checking { struct secrets *x; const char *step; struct strv *out; };
@@ -315,7 +403,7 @@ struct checking { struct secrets *x; const char *step; struct strv *out; };
 static int check_one(void *ctx, const struct reference *r, const char *path, struct buf *out, struct err *e)
 {
 	struct checking *c = ctx;
-	struct resolve w = { c->x, c->step, true, 0 };
+	struct resolve w = { c->x, c->step, true, NULL, 0 };
 	CLEANUP(buf_wipe) struct buf value = BUF_INIT(FILE_MAX);
 	int rc = 0;
 

@@ -2,97 +2,13 @@
 #include "engine.h"
 
 #include "live.h"
+#include "path.h"
 
 #include <airgap/proc.h>
 
 #include <time.h>
 
 #define WAIT_SECONDS 300u
-
-/* ---- "jsonpath=value" ---- */
-
-/* [?(@.KEY=="VALUE")]: the first element of the list of which that holds. */
-static const json_t *pick(const json_t *list, const char *filter, size_t n)
-{
-	static const char start[] = "?(@.";
-	auto_free char *text = xstrndup(filter, n);
-	char *key = text + strlen(start), *equals = strstr(text, "==");
-	size_t i;
-	json_t *one;
-
-	if (!str_starts(text, start) || !equals || !str_ends(text, ")"))
-		return NULL;
-	*equals = '\0';
-	text[n - 1] = '\0';
-
-	char *value = equals + 2 + strspn(equals + 2, "\"'");
-
-	value[strcspn(value, "\"'")] = '\0';
-	json_array_foreach(list, i, one)
-		if (str_eq(jdoc_text(one, key, NULL), value))
-			return one;
-	return NULL;
-}
-
-/* One key (a dot in it is written `\.`) or one [...]; *path moves behind it. */
-static const json_t *step_into(const json_t *o, const char **path)
-{
-	auto_buf struct buf key = BUF_INIT(65536);
-	const char *p = *path + (**path == '.');
-	uint64_t index;
-
-	if (*p == '[') {
-		size_t n = strcspn(p, "]");
-		auto_free char *number = xstrndup(p + 1, n - 1);
-
-		*path = p + n + (p[n] == ']');
-		return u64_parse(number, &index) ? json_array_get(o, index) : pick(o, p + 1, n - 1);
-	}
-	for (; *p && !strchr(".[", *p); p++) {
-		if (*p == '\\' && p[1])
-			p++;
-		buf_putc(&key, *p);
-	}
-	*path = p;
-	return json_object_get(o, buf_str(&key));
-}
-
-/* The `=` that is not in a filter; NULL when there is none. */
-static const char *find_equals(const char *condition)
-{
-	int depth = 0;
-
-	for (; *condition; condition++) {
-		depth += (*condition == '[') - (*condition == ']');
-		if (*condition == '=' && depth == 0)
-			return condition;
-	}
-	return NULL;
-}
-
-bool step_wait_holds(const json_t *o, const char *condition)
-{
-	const char *equals = find_equals(condition);
-	auto_free char *path = equals ? xstrndup(condition, (size_t)(equals - condition)) : xstrdup(condition);
-	const char *p = path;
-
-	if (*p == '{' && str_ends(path, "}")) {
-		path[strlen(path) - 1] = '\0';
-		p++;
-	}
-	while (*p && o)
-		o = step_into(o, &p);
-	if (!equals || !o)
-		return o && !equals;
-	if (json_is_string(o))
-		return strcmp(json_string_value(o), equals + 1) == 0;
-
-	auto_free char *text = json_dumps(o, JSON_ENCODE_ANY | JSON_COMPACT);
-
-	return text && strcmp(text, equals + 1) == 0;
-}
-
-/* ---- looking and waiting ---- */
 
 static int has_endpoints(struct engine *g, const struct step_object *o, struct err *e)
 {
@@ -135,14 +51,14 @@ static int look(struct engine *g, const struct step_wait *w, char **why, struct 
 		*why = xstrdup("it is not there");
 		return 0;
 	}
-	if (w->fail && step_wait_holds(o, w->fail))
+	if (w->fail && path_holds(o, w->fail))
 		return err_set(e, ERR_NOT_READY, "%s '%s': %s", w->object.kind, w->object.name, w->fail);
 	if (strcmp(w->until, "Exists") == 0)
 		return 1;
 	if (strcmp(w->until, "Endpoints") == 0)
 		return has_endpoints(g, &w->object, e);
 	if (strchr(w->until, '='))
-		return step_wait_holds(o, w->until);
+		return path_holds(o, w->until);
 
 	enum live_ready ready = live_is_ready(o, why);
 

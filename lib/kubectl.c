@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <airgap/kubectl.h>
+#include "kubectl_call.h"
 
 #include <airgap/fs.h>
 #include <airgap/log.h>
-#include <airgap/proc.h>
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -54,25 +53,15 @@ void kubectl_close(struct kubectl *k)
 	*k = (struct kubectl){ 0 };
 }
 
-/* One call: arguments are added after the global ones. */
-struct call {
-	struct strv args;
-	struct proc proc;
-	struct buf out;
-	unsigned timeout;
-	int status;
-};
-#define auto_call CLEANUP(call_release)
-
-static void call_release(struct call *c)
+void kubectl_call_release(struct kubectl_call *c)
 {
 	strv_release(&c->args);
 	buf_wipe(&c->out);      /* answers may hold Secrets */
 }
 
-static struct call call_begin(const struct kubectl *k, const char *verb)
+struct kubectl_call kubectl_call_begin(const struct kubectl *k, const char *verb)
 {
-	struct call c = { .out = BUF_INIT(OUTPUT_MAX), .timeout = CALL_SECONDS };
+	struct kubectl_call c = { .out = BUF_INIT(OUTPUT_MAX), .timeout = CALL_SECONDS };
 
 	strv_push(&c.args, k->path ? k->path : "kubectl");
 	if (k->context)
@@ -81,7 +70,7 @@ static struct call call_begin(const struct kubectl *k, const char *verb)
 	return c;
 }
 
-static void call_namespace(struct call *c, const char *ns)
+void kubectl_call_namespace(struct kubectl_call *c, const char *ns)
 {
 	if (ns)
 		strv_pushf(&c->args, "--namespace=%s", ns);
@@ -99,17 +88,23 @@ static void cluster_env(const char *kubeconfig, struct strv *env)
 			strv_pushf(env, "%s=%s", inside[i], getenv(inside[i]));
 }
 
-static int call_run(struct call *c, struct kubectl *k, const struct buf *input, struct err *e)
+void kubectl_call_env(const struct kubectl *k, struct strv *env)
 {
-	auto_strv struct strv env = { 0 };
 	const char *path = getenv("PATH");      /* credential plugins of a kubeconfig */
 
-	strv_pushf(&env, "HOME=%s", k->home);
-	strv_pushf(&env, "KUBECACHEDIR=%s/cache", k->home);
-	strv_push(&env, "LC_ALL=C");
+	strv_pushf(env, "HOME=%s", k->home);
+	strv_pushf(env, "KUBECACHEDIR=%s/cache", k->home);
+	strv_push(env, "LC_ALL=C");
 	if (path)
-		strv_pushf(&env, "PATH=%s", path);
-	cluster_env(k->kubeconfig, &env);
+		strv_pushf(env, "PATH=%s", path);
+	cluster_env(k->kubeconfig, env);
+}
+
+int kubectl_call_run(struct kubectl_call *c, struct kubectl *k, const struct buf *input, struct err *e)
+{
+	auto_strv struct strv env = { 0 };
+
+	kubectl_call_env(k, &env);
 	c->proc = (struct proc){ .argv = c->args.items, .env = env.items, .exe_fd = k->fd, .timeout = c->timeout };
 	if (input) {
 		c->proc.input = input->ptr;
@@ -118,13 +113,13 @@ static int call_run(struct call *c, struct kubectl *k, const struct buf *input, 
 	return proc_run(&c->proc, &c->out, &c->status, e);
 }
 
-static bool says(const struct call *c, const char *text)
+bool kubectl_call_says(const struct kubectl_call *c, const char *text)
 {
 	return strcasestr(c->proc.tail, text) != NULL;
 }
 
 /* One line, without kubectl's own "error: " and its advice on --force-conflicts. */
-static const char *reason(struct call *c)
+static const char *reason(struct kubectl_call *c)
 {
 	char *text = c->proc.tail, *advice = strstr(text, "\nPlease review the fields above");
 
@@ -139,7 +134,7 @@ static const char *reason(struct call *c)
 	return *text ? text : "no message";
 }
 
-static int failed(struct call *c, const char *what, struct err *e)
+int kubectl_call_failed(struct kubectl_call *c, const char *what, struct err *e)
 {
 	static const struct { const char *text; enum err_code code; } rows[] = {
 		{ "violates PodSecurity", ERR_PROOF },
@@ -153,12 +148,12 @@ static int failed(struct call *c, const char *what, struct err *e)
 	enum err_code code = ERR_CLUSTER;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows) && code == ERR_CLUSTER; i++)
-		if (says(c, rows[i].text))
+		if (kubectl_call_says(c, rows[i].text))
 			code = rows[i].code;
 	return err_set(e, code, "kubectl %s: %s", what, reason(c));
 }
 
-static int answer(struct call *c, const char *what, json_t **out, struct err *e)
+static int answer(struct kubectl_call *c, const char *what, json_t **out, struct err *e)
 {
 	json_t *j = jdoc_parse(c->out.ptr, c->out.len, OUTPUT_MAX, what, e);
 
@@ -170,16 +165,16 @@ static int answer(struct call *c, const char *what, json_t **out, struct err *e)
 
 int kubectl_server_version(struct kubectl *k, char **out, struct err *e)
 {
-	auto_call struct call c = call_begin(k, "version");
+	auto_call struct kubectl_call c = kubectl_call_begin(k, "version");
 	auto_json json_t *j = NULL;
 
 	strv_push(&c.args, "--output=json");
 	strv_push(&c.args, "--request-timeout=10s");
 	c.timeout = PING_SECONDS;
-	if (call_run(&c, k, NULL, e) < 0)
+	if (kubectl_call_run(&c, k, NULL, e) < 0)
 		return err_wrap(e, "kubectl version");
 	if (c.status != 0)
-		return failed(&c, "version", e);
+		return kubectl_call_failed(&c, "version", e);
 	if (answer(&c, "kubectl version", &j, e) < 0)
 		return -1;
 
@@ -193,12 +188,12 @@ int kubectl_server_version(struct kubectl *k, char **out, struct err *e)
 
 int kubectl_api_versions(struct kubectl *k, struct strv *out, struct err *e)
 {
-	auto_call struct call c = call_begin(k, "api-versions");
+	auto_call struct kubectl_call c = kubectl_call_begin(k, "api-versions");
 
-	if (call_run(&c, k, NULL, e) < 0)
+	if (kubectl_call_run(&c, k, NULL, e) < 0)
 		return err_wrap(e, "kubectl api-versions");
 	if (c.status != 0)
-		return failed(&c, "api-versions", e);
+		return kubectl_call_failed(&c, "api-versions", e);
 	strv_split(out, buf_str(&c.out), '\n');
 	strv_sort(out);
 	return 0;
@@ -206,19 +201,19 @@ int kubectl_api_versions(struct kubectl *k, struct strv *out, struct err *e)
 
 int kubectl_get(struct kubectl *k, const char *kind, const char *ns, const char *name, json_t **out, struct err *e)
 {
-	auto_call struct call c = call_begin(k, "get");
+	auto_call struct kubectl_call c = kubectl_call_begin(k, "get");
 
 	strv_push(&c.args, kind);
 	strv_push(&c.args, name);
 	strv_push(&c.args, "--output=json");
 	strv_push(&c.args, "--ignore-not-found");
-	call_namespace(&c, ns);
-	if (call_run(&c, k, NULL, e) < 0)
+	kubectl_call_namespace(&c, ns);
+	if (kubectl_call_run(&c, k, NULL, e) < 0)
 		return err_wrap(e, "kubectl get %s %s", kind, name);
-	if (c.status != 0 && (says(&c, "the server doesn't have a resource type") || says(&c, "no matches for kind")))
+	if (c.status != 0 && (kubectl_call_says(&c, "the server doesn't have a resource type") || kubectl_call_says(&c, "no matches for kind")))
 		return 0;
 	if (c.status != 0)
-		return failed(&c, "get", e);
+		return kubectl_call_failed(&c, "get", e);
 	if (c.out.len == 0)
 		return 0;
 	return answer(&c, "kubectl get", out, e) < 0 ? -1 : 1;
@@ -245,7 +240,7 @@ static int as_array(json_t *answered, json_t **out)
 
 int kubectl_get_all(struct kubectl *k, const json_t *objects, json_t **out, struct err *e)
 {
-	auto_call struct call c = call_begin(k, "get");
+	auto_call struct kubectl_call c = kubectl_call_begin(k, "get");
 	CLEANUP(buf_wipe) struct buf input = BUF_INIT(OUTPUT_MAX);
 	auto_json json_t *answered = NULL;
 	bool unknown;
@@ -253,11 +248,11 @@ int kubectl_get_all(struct kubectl *k, const json_t *objects, json_t **out, stru
 	strv_push(&c.args, "--filename=-");
 	strv_push(&c.args, "--output=json");
 	strv_push(&c.args, "--ignore-not-found");
-	if (input_of(objects, &input, e) < 0 || call_run(&c, k, &input, e) < 0)
+	if (input_of(objects, &input, e) < 0 || kubectl_call_run(&c, k, &input, e) < 0)
 		return err_wrap(e, "kubectl get");
-	unknown = c.status != 0 && says(&c, "no matches for kind");
+	unknown = c.status != 0 && kubectl_call_says(&c, "no matches for kind");
 	if (c.status != 0 && !unknown)
-		return failed(&c, "get", e);
+		return kubectl_call_failed(&c, "get", e);
 	if (c.out.len == 0 || unknown) {
 		*out = json_array();
 		return 0;
@@ -269,7 +264,7 @@ int kubectl_get_all(struct kubectl *k, const json_t *objects, json_t **out, stru
 
 int kubectl_list(struct kubectl *k, const char *kind, const char *ns, const char *selector, json_t **out, struct err *e)
 {
-	auto_call struct call c = call_begin(k, "get");
+	auto_call struct kubectl_call c = kubectl_call_begin(k, "get");
 	auto_json json_t *list = NULL;
 
 	strv_push(&c.args, kind);
@@ -277,13 +272,13 @@ int kubectl_list(struct kubectl *k, const char *kind, const char *ns, const char
 	if (selector)
 		strv_pushf(&c.args, "--selector=%s", selector);
 	if (ns)
-		call_namespace(&c, ns);
+		kubectl_call_namespace(&c, ns);
 	else
 		strv_push(&c.args, "--all-namespaces");
-	if (call_run(&c, k, NULL, e) < 0)
+	if (kubectl_call_run(&c, k, NULL, e) < 0)
 		return err_wrap(e, "kubectl get %s", kind);
 	if (c.status != 0)
-		return failed(&c, "get", e);
+		return kubectl_call_failed(&c, "get", e);
 	if (answer(&c, "kubectl get", &list, e) < 0)
 		return -1;
 
@@ -297,7 +292,7 @@ int kubectl_list(struct kubectl *k, const char *kind, const char *ns, const char
 
 int kubectl_apply(struct kubectl *k, const json_t *objects, enum kubectl_apply_mode mode, json_t **out, struct err *e)
 {
-	auto_call struct call c = call_begin(k, "apply");
+	auto_call struct kubectl_call c = kubectl_call_begin(k, "apply");
 	CLEANUP(buf_wipe) struct buf input = BUF_INIT(OUTPUT_MAX);
 	auto_json json_t *answered = NULL;
 
@@ -313,10 +308,10 @@ int kubectl_apply(struct kubectl *k, const json_t *objects, enum kubectl_apply_m
 		strv_push(&c.args, "--force-conflicts");
 	if (input_of(objects, &input, e) < 0)
 		return -1;
-	if (call_run(&c, k, &input, e) < 0)
+	if (kubectl_call_run(&c, k, &input, e) < 0)
 		return err_wrap(e, "kubectl apply");
 	if (c.status != 0)
-		return failed(&c, "apply", e);
+		return kubectl_call_failed(&c, "apply", e);
 	if (!out)
 		return 0;
 	if (answer(&c, "kubectl apply", &answered, e) < 0)
@@ -328,7 +323,7 @@ int kubectl_apply(struct kubectl *k, const json_t *objects, enum kubectl_apply_m
 static int put(struct kubectl *k, const char *verb, const json_t *object, const char *meanwhile, json_t **out,
 	       struct err *e)
 {
-	auto_call struct call c = call_begin(k, verb);
+	auto_call struct kubectl_call c = kubectl_call_begin(k, verb);
 	CLEANUP(buf_wipe) struct buf input = BUF_INIT(OUTPUT_MAX);
 
 	strv_push(&c.args, "--filename=-");
@@ -336,12 +331,12 @@ static int put(struct kubectl *k, const char *verb, const json_t *object, const 
 	strv_push(&c.args, FIELD_MANAGER);
 	if (input_of(object, &input, e) < 0)
 		return -1;
-	if (call_run(&c, k, &input, e) < 0)
+	if (kubectl_call_run(&c, k, &input, e) < 0)
 		return err_wrap(e, "kubectl %s", verb);
-	if (c.status != 0 && says(&c, meanwhile))
+	if (c.status != 0 && kubectl_call_says(&c, meanwhile))
 		return 1;
 	if (c.status != 0)
-		return failed(&c, verb, e);
+		return kubectl_call_failed(&c, verb, e);
 	return out ? answer(&c, verb, out, e) : 0;
 }
 
@@ -355,32 +350,48 @@ int kubectl_replace(struct kubectl *k, const json_t *object, json_t **out, struc
 	return put(k, "replace", object, "(Conflict)", out, e);
 }
 
+int kubectl_patch(struct kubectl *k, const char *kind, const char *ns, const char *name, const json_t *patch, struct err *e)
+{
+	auto_call struct kubectl_call c = kubectl_call_begin(k, "patch");
+	auto_buf struct buf input = BUF_INIT(OUTPUT_MAX);
+
+	strv_push(&c.args, kind);
+	strv_push(&c.args, name);
+	strv_push(&c.args, "--type=merge");
+	strv_push(&c.args, "--patch-file=/dev/stdin");
+	strv_push(&c.args, FIELD_MANAGER);
+	kubectl_call_namespace(&c, ns);
+	if (jdoc_dump(patch, &input, e) < 0 || kubectl_call_run(&c, k, &input, e) < 0)
+		return err_wrap(e, "kubectl patch %s %s", kind, name);
+	return c.status != 0 ? kubectl_call_failed(&c, "patch", e) : 0;
+}
+
 int kubectl_delete(struct kubectl *k, const char *kind, const char *ns, const char *name, struct err *e)
 {
-	auto_call struct call c = call_begin(k, "delete");
+	auto_call struct kubectl_call c = kubectl_call_begin(k, "delete");
 
 	strv_push(&c.args, kind);
 	strv_push(&c.args, name);
 	strv_push(&c.args, "--ignore-not-found");
-	call_namespace(&c, ns);
-	if (call_run(&c, k, NULL, e) < 0)
+	kubectl_call_namespace(&c, ns);
+	if (kubectl_call_run(&c, k, NULL, e) < 0)
 		return err_wrap(e, "kubectl delete %s %s", kind, name);
-	return c.status != 0 ? failed(&c, "delete", e) : 0;
+	return c.status != 0 ? kubectl_call_failed(&c, "delete", e) : 0;
 }
 
 int kubectl_logs(struct kubectl *k, const char *ns, const char *pod, const char *container, unsigned lines,
 		 struct buf *out, struct err *e)
 {
-	auto_call struct call c = call_begin(k, "logs");
+	auto_call struct kubectl_call c = kubectl_call_begin(k, "logs");
 
 	strv_push(&c.args, pod);
 	strv_pushf(&c.args, "--tail=%u", lines);
 	if (container)
 		strv_pushf(&c.args, "--container=%s", container);
-	call_namespace(&c, ns);
-	if (call_run(&c, k, NULL, e) < 0)
+	kubectl_call_namespace(&c, ns);
+	if (kubectl_call_run(&c, k, NULL, e) < 0)
 		return err_wrap(e, "kubectl logs %s", pod);
 	if (c.status != 0)
-		return failed(&c, "logs", e);
+		return kubectl_call_failed(&c, "logs", e);
 	return buf_add(out, c.out.ptr, c.out.len, e);
 }

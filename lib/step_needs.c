@@ -63,13 +63,19 @@ static void namespaces_of(const struct step *s, struct strv *out)
 		if (s->wait.object.ns)
 			strv_push(out, s->wait.object.ns);
 		break;
+	case STEP_CALL:
+		if (s->call.via.ns)
+			strv_push(out, s->call.via.ns);
+		break;
 	case STEP_CARRY:
 	case STEP_NAMESPACE:
+	case STEP_LABEL:
 	case STEP_KINDS:
 		break;
 	}
 }
 
+/* Where references make a need. The late values of a release do not: they come when they can. */
 static json_t *payload(const struct step *s)
 {
 	switch (s->kind) {
@@ -79,6 +85,8 @@ static json_t *payload(const struct step *s)
 		return s->apply.objects;
 	case STEP_SECRET:
 		return s->secret.data;
+	case STEP_CALL:
+		return json_object_get(s->doc, "call");
 	default:
 		return NULL;
 	}
@@ -115,32 +123,57 @@ static void crd_needs(struct steps *all, struct step *s)
 				add_need(s, k);
 }
 
+/* The steps behind `$(secret:NAME/KEY)`. A call may use what it has saved itself. */
+static int reference_needs(struct steps *all, struct step *s, const json_t *body, struct err *e)
+{
+	auto_strv struct strv references = { 0 };
+
+	if (reference_collect(body, &references, e) < 0)
+		return -1;
+	for (size_t i = 0; i < references.n; i++) {
+		const char *name = references.items[i] + strlen("secret:"), *slash = strchrnul(name, '/');
+
+		if (!str_starts(references.items[i], "secret:"))
+			continue;
+
+		auto_free char *head = xstrndup(name, (size_t)(slash - name));
+		const struct step *t = *slash ? steps_secret(all, head, slash + 1) : NULL;
+
+		if (!t)
+			return err_set(e, ERR_MALFORMED, "$(%s): no Secret step makes this key and no Call step saves it",
+				       references.items[i]);
+		if (t != s)
+			add_need(s, (size_t)(t - all->items));
+	}
+	return 0;
+}
+
+/* Objects, values and pods that have the name of a Secret in them. */
+static int secret_needs(struct steps *all, struct step *s, json_t *body, struct err *e)
+{
+	auto_strv struct strv words = { 0 };
+
+	if (s->kind == STEP_SECRET || s->kind == STEP_CALL)
+		return 0;
+	if (jdoc_strings(body, push_leaf, &words, e) < 0)
+		return -1;
+	for (size_t i = 0; i < all->n; i++)
+		if (all->items[i].kind == STEP_SECRET && strv_has(&words, all->items[i].secret.name))
+			add_need(s, i);
+	return 0;
+}
+
 static int inferred_needs(struct steps *all, struct step *s, struct err *e)
 {
-	auto_strv struct strv spaces = { 0 }, words = { 0 }, references = { 0 };
+	auto_strv struct strv spaces = { 0 };
 	json_t *body = payload(s);
 
 	namespaces_of(s, &spaces);
-	if (body && (jdoc_strings(body, push_leaf, &words, e) < 0 || reference_collect(body, &references, e) < 0))
+	for (size_t i = 0; i < all->n; i++)
+		if (&all->items[i] != s && all->items[i].kind == STEP_NAMESPACE && strv_has(&spaces, all->items[i].ns.name))
+			add_need(s, i);
+	if (body && (reference_needs(all, s, body, e) < 0 || secret_needs(all, s, body, e) < 0))
 		return -1;
-	for (size_t i = 0; i < all->n; i++) {
-		const struct step *t = &all->items[i];
-
-		if (t == s)
-			continue;
-		if (t->kind == STEP_NAMESPACE && strv_has(&spaces, t->ns.name))
-			add_need(s, i);
-		if (t->kind != STEP_SECRET)
-			continue;
-
-		auto_free char *prefix = xasprintf("secret:%s/", t->secret.name);
-		bool named = s->kind != STEP_SECRET && strv_has(&words, t->secret.name);
-
-		for (size_t k = 0; k < references.n; k++)
-			named = named || str_starts(references.items[k], prefix);
-		if (named)
-			add_need(s, i);
-	}
 	crd_needs(all, s);
 	return 0;
 }

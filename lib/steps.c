@@ -61,6 +61,10 @@ static int parse_step(const struct helm_object *o, struct step *out, struct err 
 	out->id = xasprintf("%s/%s", step_kind_names[kind], out->metadata.name);
 	out->source = xstrdup(o->source);
 	out->doc = json_incref(o->object);
+	if (kind == STEP_CALL && out->call.retry.on.n == 0) {
+		out->call.retry.on = out->call.retry.bare_on;
+		out->call.retry.bare_on = (struct strv){ 0 };
+	}
 	if (!step_name_ok(out->metadata.name, 253))
 		err_set(e, ERR_MALFORMED, "metadata.name: '%s' is not a name", out->metadata.name);
 	else if (step_check(out, e) == 0)
@@ -84,6 +88,19 @@ const struct step *steps_find(const struct steps *s, const char *id)
 		found = t;
 	}
 	return found;
+}
+
+const struct step *steps_secret(const struct steps *s, const char *name, const char *key)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->items[i].kind == STEP_SECRET && strcmp(s->items[i].secret.name, name) == 0 &&
+		    jdoc_text(s->items[i].secret.data, key, NULL))
+			return &s->items[i];
+	for (size_t i = 0; i < s->n; i++)
+		if (s->items[i].kind == STEP_CALL && strcmp(s->items[i].metadata.name, name) == 0 &&
+		    step_call_saves(&s->items[i].call, key))
+			return &s->items[i];
+	return NULL;
 }
 
 static int check_unique(const struct steps *s, struct err *e)

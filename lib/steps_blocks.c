@@ -3,7 +3,7 @@
 #include "steps_part.h"
 
 const char *const step_kind_names[STEP_KINDS + 1] = {
-	"Carry", "Namespace", "Secret", "Release", "Apply", "Wait", NULL
+	"Carry", "Namespace", "Secret", "Release", "Apply", "Wait", "Label", "Call", NULL
 };
 
 static const struct field carry_fields[] = {
@@ -95,6 +95,80 @@ static const struct field wait_fields[] = {
 };
 static const struct type wait_block = TYPE(struct step_wait, wait_fields);
 
+static const struct field label_fields[] = {
+	F_STRV(struct step_label, nodes, "nodes", F_REQUIRED | F_ALIAS_SCALAR),
+	F_JSON(struct step_label, labels, "labels", F_REQUIRED),
+	F_STR(struct step_label, timeout, "timeout", 0),
+	{ 0 }
+};
+static const struct type label_block = TYPE(struct step_label, label_fields);
+
+static const struct field via_fields[] = {
+	F_STR(struct step_via, service, "service", F_REQUIRED),
+	F_STR(struct step_via, ns, "namespace", F_REQUIRED),
+	F_U64(struct step_via, port, "port", F_REQUIRED),
+	{ 0 }
+};
+static const struct type via_type = TYPE(struct step_via, via_fields);
+static const struct field auth_fields[] = {
+	F_STR(struct step_auth, basic, "basic", 0),
+	F_STR(struct step_auth, bearer, "bearer", 0),
+	{ 0 }
+};
+static const struct type auth_type = TYPE(struct step_auth, auth_fields);
+
+/* One request, in whatever struct it stands. */
+#define REQUEST(t, m)                                   \
+	F_STR(t, m url, "url", F_REQUIRED),             \
+	F_STR(t, m method, "method", 0),                \
+	F_OBJ(t, m auth, "auth", auth_type, 0),         \
+	F_JSON(t, m headers, "headers", 0),             \
+	F_JSON(t, m body, "body", 0),                   \
+	F_STRV(t, m expect, "expect", F_ALIAS_SCALAR)
+
+static const struct field request_fields[] = { REQUEST(struct step_request, ), { 0 } };
+static const struct type request_type = TYPE(struct step_request, request_fields);
+static const struct field unless_fields[] = {
+	F_STRV(struct step_unless, saved, "saved", F_REQUIRED),
+	F_OBJ(struct step_unless, check, "check", request_type, 0),
+	{ 0 }
+};
+static const struct type unless_type = TYPE(struct step_unless, unless_fields);
+static const struct field find_fields[] = {
+	REQUEST(struct step_find, request.),
+	F_STR(struct step_find, items, "items", F_REQUIRED),
+	F_JSON(struct step_find, where, "where", F_REQUIRED),
+	F_JSON(struct step_find, save, "save", 0),
+	{ 0 }
+};
+static const struct type find_type = TYPE(struct step_find, find_fields);
+static const struct field update_fields[] = {
+	F_JSON(struct step_update, when, "when", F_REQUIRED),
+	REQUEST(struct step_update, request.),
+	{ 0 }
+};
+static const struct type update_type = TYPE(struct step_update, update_fields);
+static const struct field retry_fields[] = {
+	F_STR(struct step_retry, duration, "for", 0),
+	F_STRV(struct step_retry, on, "on", F_ALIAS_SCALAR),
+	F_STRV(struct step_retry, bare_on, "true", F_ALIAS_SCALAR),     /* `on` without quotes, as YAML 1.1 reads it */
+	{ 0 }
+};
+static const struct type retry_type = TYPE(struct step_retry, retry_fields);
+static const struct field call_fields[] = {
+	REQUEST(struct step_call, request.),
+	F_OBJ(struct step_call, via, "via", via_type, 0),
+	F_STR(struct step_call, ca, "ca", 0),
+	F_OBJ(struct step_call, unless, "unless", unless_type, 0),
+	F_OBJ(struct step_call, find, "find", find_type, 0),
+	F_OBJ(struct step_call, update, "update", update_type, 0),
+	F_OBJ(struct step_call, revoke, "revoke", request_type, 0),
+	F_JSON(struct step_call, save, "save", 0),
+	F_OBJ(struct step_call, retry, "retry", retry_type, 0),
+	{ 0 }
+};
+static const struct type call_block = TYPE(struct step_call, call_fields);
+
 static const struct field metadata_fields[] = {
 	F_STR(struct step_metadata, name, "name", F_REQUIRED),
 	{ 0 }
@@ -118,6 +192,8 @@ static const struct field secret_document[] = STEP_DOCUMENT(secret_block, secret
 static const struct field release_document[] = STEP_DOCUMENT(release_block, release, "release");
 static const struct field apply_document[] = STEP_DOCUMENT(apply_block, apply, "apply");
 static const struct field wait_document[] = STEP_DOCUMENT(wait_block, wait, "wait");
+static const struct field label_document[] = STEP_DOCUMENT(label_block, label, "label");
+static const struct field call_document[] = STEP_DOCUMENT(call_block, call, "call");
 
 const struct type step_types[STEP_KINDS] = {
 	[STEP_CARRY] = TYPE(struct step, carry_document),
@@ -126,4 +202,6 @@ const struct type step_types[STEP_KINDS] = {
 	[STEP_RELEASE] = TYPE(struct step, release_document),
 	[STEP_APPLY] = TYPE(struct step, apply_document),
 	[STEP_WAIT] = TYPE(struct step, wait_document),
+	[STEP_LABEL] = TYPE(struct step, label_document),
+	[STEP_CALL] = TYPE(struct step, call_document),
 };

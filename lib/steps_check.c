@@ -109,6 +109,29 @@ static int check_wait(const struct step_wait *w, struct err *e)
 	return check_timeout(w->timeout, e);
 }
 
+bool steps_is_node_name(const char *item)
+{
+	return step_name_ok(item, 253);
+}
+
+static int check_label(const struct step_label *l, struct err *e)
+{
+	const char *key;
+	json_t *value;
+
+	if (l->nodes.n == 0)
+		return err_set(e, ERR_MALFORMED, "nodes: none: name nodes or a label selector");
+	for (size_t i = 0; i < l->nodes.n; i++)
+		if (!*l->nodes.items[i] || *l->nodes.items[i] == '-')
+			return err_set(e, ERR_MALFORMED, "nodes: '%s' is no node's name and no label selector", l->nodes.items[i]);
+	if (!json_is_object(l->labels) || json_object_size(l->labels) == 0)
+		return err_set(e, ERR_MALFORMED, "labels: not a map of texts");
+	json_object_foreach(l->labels, key, value)
+		if (!*key || (!json_is_string(value) && !json_is_null(value)))
+			return err_set(e, ERR_MALFORMED, "labels.%s: not a text: put it in quotes; null takes the label off", key);
+	return check_timeout(l->timeout, e);
+}
+
 int step_check(const struct step *s, struct err *e)
 {
 	switch (s->kind) {
@@ -122,6 +145,10 @@ int step_check(const struct step *s, struct err *e)
 		return check_apply(&s->apply, e);
 	case STEP_WAIT:
 		return check_wait(&s->wait, e);
+	case STEP_LABEL:
+		return check_label(&s->label, e);
+	case STEP_CALL:
+		return step_check_call(&s->call, e);
 	case STEP_CARRY:
 	case STEP_KINDS:
 		break;

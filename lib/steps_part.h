@@ -11,3 +11,4 @@ extern const struct type step_types[STEP_KINDS];
 bool step_name_ok(const char *s, size_t max);
 /* The block makes sense. -1: ERR_MALFORMED, "KEY: what is wrong: what to do". */
 int step_check(const struct step *s, struct err *e) MUST_CHECK;
+int step_check_call(const struct step_call *c, struct err *e) MUST_CHECK;

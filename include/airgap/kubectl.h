@@ -8,6 +8,8 @@
 #include <airgap/json.h>
 #include <airgap/strv.h>
 
+#include <sys/types.h>
+
 struct kubectl {
 	int fd;
 	char *path, *kubeconfig, *context, *home;
@@ -38,6 +40,23 @@ int kubectl_apply(struct kubectl *k, const json_t *objects, enum kubectl_apply_m
  * create: 0 done, 1 already there. replace: 1 = conflict, read again. */
 int kubectl_create(struct kubectl *k, const json_t *object, json_t **out, struct err *e) MUST_CHECK;
 int kubectl_replace(struct kubectl *k, const json_t *object, json_t **out, struct err *e) MUST_CHECK;
+/* JSON merge patch (null removes a key) as field manager "airgap-deployer"; ns NULL = cluster scope. */
+int kubectl_patch(struct kubectl *k, const char *kind, const char *ns, const char *name, const json_t *patch, struct err *e) MUST_CHECK;
 int kubectl_delete(struct kubectl *k, const char *kind, const char *ns, const char *name, struct err *e) MUST_CHECK;
 /* Last lines of a pod's container log, for diagnosis. */
 int kubectl_logs(struct kubectl *k, const char *ns, const char *pod, const char *container, unsigned lines, struct buf *out, struct err *e) MUST_CHECK;
+
+/* Runs argv in a container (NULL = the first). *status is the program's own exit status, out (may be NULL) what it said on
+ * both outputs. -1: it could not be run there. */
+int kubectl_exec(struct kubectl *k, const char *ns, const char *pod, const char *container, const struct strv *argv,
+		 unsigned seconds, struct buf *out, int *status, struct err *e) MUST_CHECK;
+
+/* A way to a service's port: 127.0.0.1:port, until it is closed, breaks, or the thread that opened it ends. */
+struct kubectl_forward { int fd; pid_t pid; unsigned port; };  /* pid 0 = none */
+#define auto_forward CLEANUP(kubectl_forward_close)
+/* ERR_NETWORK: no pod takes connections there yet, or there is no such service. */
+int kubectl_forward_open(struct kubectl *k, const char *ns, const char *service, unsigned port, struct kubectl_forward *out,
+			 struct err *e) MUST_CHECK;
+void kubectl_forward_close(struct kubectl_forward *f);
+/* It is still there. Also reads what it has said, which would block it one day. */
+bool kubectl_forward_alive(struct kubectl_forward *f);

@@ -18,7 +18,7 @@
 #include <airgap/decode.h>
 #include <airgap/helm.h>
 
-enum step_kind { STEP_CARRY, STEP_NAMESPACE, STEP_SECRET, STEP_RELEASE, STEP_APPLY, STEP_WAIT, STEP_KINDS };
+enum step_kind { STEP_CARRY, STEP_NAMESPACE, STEP_SECRET, STEP_RELEASE, STEP_APPLY, STEP_WAIT, STEP_LABEL, STEP_CALL, STEP_KINDS };
 extern const char *const step_kind_names[STEP_KINDS + 1];
 
 struct step_carry { struct strv charts, images, files, packages, python; json_t *waive; };
@@ -56,6 +56,64 @@ struct step_wait {
 	char *fail, *timeout;
 };
 
+/* Labels of nodes. An item of `nodes` that is no node's name is a label selector ("nvidia.com/gpu.present=true"); each item
+ * has to find a node within `timeout`. A label of null is taken off. Labels that are not named stay as they are. */
+struct step_label { struct strv nodes; json_t *labels; char *timeout; };
+
+/*
+ * A call of an API inside the stack: look, then act.
+ *
+ *	call:
+ *	  via: {service: api, namespace: ml, port: 8008}        # kubectl port-forward; then every url is a path
+ *	  url: /auth.create_credentials                         # the call itself: what makes the thing
+ *	  auth: {basic: "$(secret:server/key):$(secret:server/secret)"}         # or {bearer: TOKEN}
+ *	  headers: {X-Impersonate: "$(secret:tenant-red/user)"}
+ *	  body: {label: agent}                                  # JSON; with a body the method is POST, else GET
+ *	  save: {access: data.credentials.access_key, secret: data.credentials.secret_key}
+ *	  unless: {saved: [access, secret], check: {url: /users.get_me, auth: {basic: "$(secret:red/access):$(secret:red/secret)"}}}
+ *	  find: {url: /auth.get_credentials, body: {}, items: data.credentials, where: {label: agent}, save: {access: access_key}}
+ *	  update: {when: {comment: x}, url: /auth.edit_credentials, body: {access_key: "$(secret:red/access)", comment: x}}
+ *	  revoke: {url: /auth.revoke_credentials, body: {access_key: "$(secret:red/access)"}}
+ *	  retry: {for: 5m, on: [network, 503]}
+ *
+ * Without `via`, url is a whole http or https address and `ca` may hold a CA in PEM ("$(file:ca.pem)"); the urls of the
+ * other requests are paths on the same server, whose auth and headers they share unless they have their own. Redirects
+ * are not followed. An answer is good when its status is 2xx, its meta.result_code, if there is one, 200, and every
+ * condition of `expect` ("path=value", as Wait has it) holds. Paths are those of Wait.
+ *
+ *  1. `unless`: the keys are saved and `check`, if given, succeeds: nothing to do. 401 or 403: they are no longer worth
+ *     anything. Any other failure of the check is an error: no key is made because a server is out of order.
+ *  2. `find`: the element of the list `items` in which every path of `where` has that value. One is found, and every key
+ *     of `save` is known, saved earlier or by find's own `save`: `update` is called if a path of `when` differs (the
+ *     order of a list of plain values says nothing), and that is all. Two are ERR_CONFLICT.
+ *  3. Found, but a key of `save` was never kept (a run was killed before it could) or is worth nothing now: every element
+ *     found is given to `revoke`, then the call is made.
+ *  4. Not found, or no `find`: the call is made, and `save` taken from its answer. A Call with neither `unless` nor
+ *     `find` is made once, and again when something in it changes: it has to bear repetition.
+ *
+ * Saved values stand in the cluster (Secret airgap-system/airgap-secrets) before the step counts as done; if they cannot
+ * be put there, `revoke` is called. Other steps, and the later requests of this one, use them as $(secret:STEP/KEY) where
+ * no Secret step is called so; that is a need. `retry` goes through all of it again, looking first.
+ */
+struct step_via { char *service, *ns; uint64_t port; };         /* service NULL = none */
+struct step_auth { char *basic, *bearer; };
+struct step_request { char *url, *method; struct step_auth auth; json_t *headers, *body; struct strv expect; };
+struct step_unless { struct strv saved; struct step_request check; };   /* check.url NULL = none */
+struct step_find { struct step_request request; char *items; json_t *where, *save; };   /* request.url NULL = no find */
+struct step_update { json_t *when; struct step_request request; };      /* when NULL = none */
+struct step_retry { char *duration; struct strv on, bare_on; }; /* NULL = 30 s; empty = network, 502, 503, 504 */
+struct step_call {
+	struct step_request request;
+	struct step_via via;
+	char *ca;
+	struct step_unless unless;
+	struct step_find find;
+	struct step_update update;
+	struct step_request revoke;     /* url NULL = none */
+	json_t *save;                   /* KEY: path; NULL = nothing */
+	struct step_retry retry;
+};
+
 struct step_metadata { char *name; };
 
 struct step {
@@ -77,6 +135,8 @@ struct step {
 		struct step_release release;
 		struct step_apply apply;
 		struct step_wait wait;
+		struct step_label label;
+		struct step_call call;
 	};
 };
 
@@ -89,3 +149,9 @@ void steps_release(struct steps *s);
 const struct step *steps_find(const struct steps *s, const char *id);
 /* Go duration ("1h2m3s", "90s", "500ms" rounds up) in seconds; false when it is none. NULL text = fallback. */
 bool steps_duration(const char *text, unsigned fallback, unsigned *out) MUST_CHECK;
+/* What is no node's name is a label selector. */
+bool steps_is_node_name(const char *item);
+/* The call keeps a value under this name, from its own answer or from what it found. */
+bool step_call_saves(const struct step_call *c, const char *key);
+/* `$(secret:NAME/KEY)`: the Secret step with that key that makes Secret NAME, else the Call step NAME that saves KEY; or NULL. */
+const struct step *steps_secret(const struct steps *s, const char *name, const char *key);

@@ -4,6 +4,7 @@
 #include <deployer/engine.h>
 #include <deployer/lease.h>
 #include <deployer/live.h>
+#include <deployer/path.h>
 
 #include <airgap/yaml.h>
 
@@ -116,7 +117,7 @@ TEST(conditions_follow_paths)
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		auto_json json_t *o = parse(object);
 
-		if (step_wait_holds(o, cases[i].condition) != cases[i].holds)
+		if (path_holds(o, cases[i].condition) != cases[i].holds)
 			fail_msg("'%s' %s", cases[i].condition, cases[i].holds ? "does not hold" : "holds");
 	}
 }

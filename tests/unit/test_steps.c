@@ -79,12 +79,17 @@ TEST(reads_every_key_of_every_block)
 		STEP("Apply", "a", "apply: {namespace: in, objects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: x}}]}")
 		STEP("Apply", "b", "apply: {file: crds}")
 		STEP("Wait", "w", "needs: [Release/r]\nwait: {object: {apiVersion: v1, kind: Pod, namespace: in, name: x}, until: Ready,\n"
-		     "  fail: '{.status.phase}=Failed', timeout: 90s}"));
+		     "  fail: '{.status.phase}=Failed', timeout: 90s}")
+		STEP("Label", "l", "label: {nodes: [n, a=b], labels: {x: a, z: null}, timeout: 9s}")
+		STEP("Call", "k", "call: {url: /u, via: {service: s, namespace: in, port: 80}, method: PUT, auth: {basic: 'a:b'}, headers: {X-A: b},\n"
+		     "  body: {a: 1}, expect: [a=b], save: {k: data.k}, unless: {saved: [k], check: {url: /c, auth: {bearer: '$(secret:k/k)'}}},\n"
+		     "  find: {url: /f, body: {}, items: l, where: {n: 1}, save: {i: id}}, update: {when: {x: a}, url: /p, body: []},\n"
+		     "  revoke: {url: /r}, retry: {for: 5m, on: [503, network]}}"));
 	auto_steps struct steps s = { 0 };
 	struct err e = { 0 };
 
 	assert_ok(steps_parse(&o, &s, &e), e);
-	assert_int_equal(s.n, 7);
+	assert_int_equal(s.n, 9);
 
 	const struct step *r = steps_find(&s, "Release/r"), *n = steps_find(&s, "Namespace/in"), *w = steps_find(&s, "w");
 
@@ -94,6 +99,15 @@ TEST(reads_every_key_of_every_block)
 	assert_true(n->ns.user_images && steps_find(&s, "Secret/s")->protect);
 	assert_string_equal(w->wait.object.kind, "Pod");
 	assert_null(steps_find(&s, "nothing"));
+
+	const struct step_call *c = &steps_find(&s, "Call/k")->call;
+
+	assert_string_equal(c->unless.check.auth.bearer, "$(secret:k/k)");
+	assert_string_equal(c->retry.on.items[0], "503");      /* a bare `on` */
+	assert_true(json_is_array(c->update.request.body) && c->via.port == 80);
+	assert_ptr_equal(steps_secret(&s, "k", "i"), steps_find(&s, "Call/k"));
+	assert_ptr_equal(steps_secret(&s, "s", "k"), steps_find(&s, "Secret/s"));
+	assert_null(steps_secret(&s, "s", "none"));
 }
 
 TEST(a_bare_name_must_be_unique)
@@ -120,6 +134,74 @@ TEST(what_names_a_secret_needs_its_step)
 	assert_needs(by_name, "Secret/s<-; Release/a<-Secret/s");
 	assert_needs(by_reference, "Secret/s<-; Release/a<-Secret/s");
 	assert_needs(by_nobody, "Secret/s<-; Release/a<-");
+}
+
+#define CALL(name, rest) STEP("Call", name, "call: {url: 'http://h/a'" rest "}")
+#define CALL_MAKES(name) CALL(name, ", save: {k: data.k}")
+
+TEST(what_a_call_saves_is_a_need_of_what_uses_it)
+{
+	assert_needs(CALL("b", ", body: {id: '$(secret:a/k)'}") CALL_MAKES("a"), "Call/b<-Call/a; Call/a<-");
+	assert_needs(CALL("a", ", save: {k: data.k}, find: {url: /f, items: x, where: {k: '$(secret:a/k)'}, save: {k: k}}"), "Call/a<-");
+	assert_needs(STEP("Secret", "s", "secret: {namespaces: [x], name: s, data: {k: '$(secret:a/k)'}}") CALL_MAKES("a"),
+		     "Secret/s<-Call/a; Call/a<-");
+	/* The Secret goes first where both have the name. */
+	assert_needs(CALL_MAKES("a") STEP("Secret", "s", "secret: {namespaces: [x], name: a, data: {k: v}}")
+		     RELEASE("r", "x", ", values: {p: '$(secret:a/k)'}"), "Call/a<-; Secret/s<-; Release/r<-Secret/s");
+	assert_needs(STEP("Call", "v", "call: {url: /, via: {service: s, namespace: x, port: 1}}") NAMESPACE("x"),
+		     "Call/v<-Namespace/x; Namespace/x<-");
+}
+
+TEST(refuses_calls_that_make_no_sense)
+{
+	static const struct { const char *block, *why; } cases[] = {
+		{ "{url: /a}", "url: '/a': write http://" },
+		{ "{url: 'ftp://h/a'}", "write http://" },
+		{ "{url: 'http://h/a', ca: x}", "ca: needs an https url" },
+		{ "{url: 'http://h/', via: {service: s, namespace: x, port: 80}}", "write a path" },
+		{ "{url: //h/, via: {service: s, namespace: x, port: 80}}", "write a path" },
+		{ "{url: /, via: {service: s, namespace: x, port: 0}}", "via.port" },
+		{ "{url: /, via: {service: s, namespace: x, port: 65536}}", "via.port" },
+		{ "{url: /, via: {service: --all, namespace: x, port: 80}}", "not the names" },
+		{ "{url: /, ca: x, via: {service: s, namespace: x, port: 80}}", "plain http" },
+		{ "{url: 'http://h/', method: HEAD}", "method: 'HEAD'" },
+		{ "{url: 'http://h/', auth: {basic: a, bearer: b}}", "basic or bearer" },
+		{ "{url: 'http://h/', headers: {authorization: x}}", "use auth" },
+		{ "{url: 'http://h/', headers: {Host: x}}", "not yours" },
+		{ "{url: 'http://h/', headers: {'A: b': x}}", "not a name" },
+		{ "{url: 'http://h/', headers: {A: 1}}", "put it in quotes" },
+		{ "{url: 'http://h/', headers: [a]}", "not a map" },
+		{ "{url: 'http://h/', expect: [a]}", "path=value" },
+		{ "{url: 'http://h/', save: {k: 1}}", "save.k" },
+		{ "{url: 'http://h/', save: {'a/b': x}}", "'a/b'" },
+		{ "{url: 'http://h/', unless: {saved: [k]}}", "unless.saved: 'k'" },
+		{ "{url: 'http://h/', save: {k: k}, unless: {saved: [k], check: {url: x}}}", "unless.check: url" },
+		{ "{url: 'http://h/', update: {when: {a: b}, url: /u}}", "update: needs find" },
+		{ "{url: 'http://h/', find: {url: /f, items: x, where: {}}}", "find.where" },
+		{ "{url: 'http://h/', find: {url: 'http://other/', items: x, where: {a: b}}}", "find: url" },
+		{ "{url: 'http://h/', save: {k: k}, find: {url: /f, items: x, where: {a: b}}}", "let find.save tell it, or give revoke" },
+		{ "{url: 'http://h/', find: {url: /f, items: x, where: {a: b}}, update: {when: [], url: /u}}", "update.when" },
+		{ "{url: 'http://h/', retry: {for: soon}}", "retry.for" },
+		{ "{url: 'http://h/', retry: {on: [always]}}", "retry.on" },
+		{ "{url: 'http://h/', retry: {on: [50]}}", "retry.on" },
+		{ "{url: 'http://h/', body: '$(secret:no/thing)'}", "$(secret:no/thing): no Secret step makes this key" },
+		{ "{url: 'http://h/', boddy: 1}", "did you mean 'body'" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		auto_free char *yaml = xasprintf("---\napiVersion: airgap/v1\nkind: Call\nmetadata: {name: c}\ncall: %s\n", cases[i].block);
+
+		refuses(yaml, cases[i].why);
+	}
+}
+
+TEST(refuses_labels_that_make_no_sense)
+{
+	refuses(STEP("Label", "l", "label: {nodes: [], labels: {a: b}}"), "nodes: none");
+	refuses(STEP("Label", "l", "label: {nodes: ['--all'], labels: {a: b}}"), "'--all'");
+	refuses(STEP("Label", "l", "label: {nodes: n, labels: {}}"), "labels: not a map");
+	refuses(STEP("Label", "l", "label: {nodes: n, labels: {a: true}}"), "labels.a");
+	refuses(STEP("Label", "l", "label: {nodes: n, labels: {a: b}, timeout: x}"), "timeout");
 }
 
 TEST(an_object_needs_the_apply_of_its_definition)
@@ -193,6 +275,9 @@ int main(void)
 		cmocka_unit_test(a_bare_name_must_be_unique),
 		cmocka_unit_test(what_lands_in_a_namespace_needs_its_step),
 		cmocka_unit_test(what_names_a_secret_needs_its_step),
+		cmocka_unit_test(what_a_call_saves_is_a_need_of_what_uses_it),
+		cmocka_unit_test(refuses_calls_that_make_no_sense),
+		cmocka_unit_test(refuses_labels_that_make_no_sense),
 		cmocka_unit_test(an_object_needs_the_apply_of_its_definition),
 		cmocka_unit_test(refuses_unknown_kinds_keys_and_needs_with_the_nearest),
 		cmocka_unit_test(refuses_two_of_one_name_and_two_releases_in_one_place),

@@ -1,0 +1,38 @@
+/*
+ * call - one server that a Call step talks to: its address or a port-forward to it, its answers judged.
+ *
+ *	auto_call_server struct call_server c = { .engine = g, .step = s };
+ *	if (call_open(&c, e) < 0 || call_ask(&c, "find", &s->call.find.request, CALL_ACT, &answer, e) < 0) ...
+ *
+ * What a server says goes into messages, what is a secret in it does not. No answer is ever logged.
+ */
+#pragma once
+
+#include "engine.h"
+
+#include <airgap/http.h>
+
+struct call_server {
+	struct engine *engine;
+	const struct step *step;
+	struct http_client *http;
+	struct kubectl_forward forward;
+	char *base;             /* "http://127.0.0.1:40123", "https://api.example"; NULL = not open */
+	int status;             /* of the last answer; 0 = there was none */
+	bool unknown;           /* the last request could not be made: something in it is not known yet */
+};
+#define auto_call_server CLEANUP(call_close)
+
+enum call_mode {
+	CALL_LOOK,              /* generates nothing; a request with something unknown in it is not made */
+	CALL_ACT,
+};
+
+int call_open(struct call_server *c, enum call_mode mode, struct err *e) MUST_CHECK;
+void call_close(struct call_server *c);
+/* One request of the step, `part` its place in the block ("" = the call itself). 0: *out is the answer, judged good; JSON
+ * null when there was no body. -1: c->status says what it was; ERR_PREFLIGHT and c->unknown when it was not made. */
+int call_ask(struct call_server *c, const char *part, const struct step_request *q, enum call_mode mode, json_t **out,
+	     struct err *e) MUST_CHECK;
+/* The failure of the last request is one that retry.on names. */
+bool call_may_retry(const struct call_server *c, const struct err *e);

@@ -1,0 +1,299 @@
+#!/bin/sh
+# The kinds of steps that do something beyond objects and releases, on a real cluster: labels of nodes, calls of an API,
+# commands, probes. The site chart of this suite takes its steps from the site file as they stand there.
+# shellcheck source=tests/testlib.sh disable=SC2016 # $(env:X) is for the deployer
+. "$(dirname "$0")/../testlib.sh"
+need root docker-registry skopeo python3 etcd containerd
+for program in "$helm3" "$kube_bin/kubectl"; do
+	[ -x "$program" ] || skip_all "$program is not there: run scripts/deps test"
+done
+
+S=$T/stack
+mkdir -p "$S/site/templates" "$S/site/charts" "$T/trust" "$T/bin" "$T/api"
+cp -R manifests/airgap "$S/site/charts/airgap"
+cat >"$S/site/Chart.yaml" <<'END'
+apiVersion: v2
+name: t-site
+version: 1.0.0
+dependencies: [{name: airgap, version: 1.x.x, repository: ""}]
+END
+cat >"$S/site/values.yaml" <<'END'
+apiVersion: airgap/v1
+kind: Site
+profile: nonroot
+registry: {host: "", username: "", password: ""}
+steps: []
+END
+cat >"$S/site/templates/steps.yaml" <<'END'
+apiVersion: airgap/v1
+kind: Namespace
+metadata: {name: t}
+namespace: {name: t, podSecurity: restricted, pullSecret: {name: site-registry, serviceAccounts: [default]}}
+{{- range .Values.steps }}
+---
+{{ tpl (toYaml .) $ }}
+{{- end }}
+END
+
+stand_images "$T/images" app worker
+stand_cluster --timeout 180
+printf 'carried\n' >"$T/note.txt"
+printf '#!/bin/sh\nread -r text <note.txt\necho "$text $WORD" >"$1"\n' >"$T/tell.sh"
+"$B/tests/bundle" "$T/b.tar.zst" "new:$T/k.key" name=t version=1.0.0 stream=example/t sequence=1 "site=$S/site" \
+	"image=docker.io/demo/app:1.0=$T/images/app" "image=docker.io/demo/worker:1.0=$T/images/worker" \
+	"file=note=$T/note.txt" "file=tell=$T/tell.sh" >"$T/bundle-id"
+cp "$T/k.key.pub" "$T/trust/k.pub"
+chmod 755 "$T/trust"
+ln -s "$helm3" "$T/bin/helm"
+ln -s "$kube_bin/kubectl" "$T/bin/kubectl"
+registry=$(cluster_fact registry)
+password=$(cat "$(cluster_fact registry-password-file)")
+kubeconfig=$(cluster_fact kubeconfig)
+
+# site - $T/site.yaml with the steps on stdin.
+site() {
+	printf 'apiVersion: airgap/v1\nkind: Site\nregistry: {host: "%s", ca: %s, username: %s, password: "env:TEST_PASSWORD"}\nsteps:\n' \
+		"$registry" "$(cluster_fact registry-ca)" "$(cluster_fact registry-username)" >"$T/site.yaml"
+	cat >>"$T/site.yaml"
+}
+in_net() {
+	in_cluster env TMPDIR="$T" XDG_STATE_HOME="$T/state" TEST_PASSWORD="$password" KUBECONFIG="$kubeconfig" \
+		API_KEY=ROOTKEYROOTKEY API_SECRET=rootsecretrootsecret PATH="$T/bin:$PATH" "$@"
+}
+deployer() {
+	command=$1
+	shift
+	in_net "$B/bin/deployer" "$command" "$T/b.tar.zst" --trust "$T/trust" --site "$T/site.yaml" "$@"
+}
+kubectl() { in_net kubectl "$@"; }
+# said REGEX - the last `ok` or `fails` said so.
+said() { like "$1" "$(cat "$T/said")" "$2"; }
+mark() { marked=$(wc -l <"$(cluster_fact audit-log)"); }
+# writes - what the deployer changed in the cluster since mark, without dry runs and its lease.
+writes() {
+	tail -n "+$((marked + 1))" "$(cluster_fact audit-log)" | python3 -c '
+import json, sys
+for line in sys.stdin:
+    e = json.loads(line)
+    agent = e.get("userAgent", "")
+    if e["verb"] in ("get", "list", "watch") or e.get("stage") != "ResponseComplete" or "dryRun" in e["requestURI"]:
+        continue
+    if ("kubectl" in agent or "elm" in agent) and not any(w in e["requestURI"] for w in ("/leases/", "/portforward", "/exec")):
+        print(e["verb"], e["requestURI"])'
+}
+# again NAME - a second install has nothing to do and writes nothing.
+again() {
+	mark
+	ok "$1: again" deployer install
+	said "$1: nothing changed" 'nothing changed'
+	is "$1: nothing was written" "$(writes)" ''
+}
+
+# ---- labels of nodes
+
+site <<'END'
+- {apiVersion: airgap/v1, kind: Label, metadata: {name: mig}, label: {nodes: node, labels: {example.com/partitioning: mig, example.com/old: null}}}
+- apiVersion: airgap/v1
+  kind: Label
+  metadata: {name: by-label}
+  label: {nodes: [kubernetes.io/os=linux], labels: {example.com/os: "yes"}}
+END
+labels() { kubectl get node node -o json | jq -c '.metadata.labels | [.["example.com/partitioning"], .["example.com/old"], .["example.com/os"]]'; }
+kubectl label node node example.com/old=x >/dev/null
+ok 'label: plan' deployer plan
+said 'label: what changes is told' "node 'node': example.com/partitioning: \(none\) -> mig"
+is 'label: plan changes nothing' "$(labels)" '[null,"x",null]'
+ok 'label: install' deployer install
+is 'label: by name, by selector, and one taken off' "$(labels)" '["mig",null,"yes"]'
+again label
+kubectl label node node example.com/partitioning- >/dev/null
+fails 'label: one removed by hand is drift' 46 deployer status
+said 'label: it is shown' 'Label/mig +drifted'
+ok 'label: install sets it again' deployer install
+is 'label: it is there' "$(labels)" '["mig",null,"yes"]'
+site <<'END'
+- {apiVersion: airgap/v1, kind: Label, metadata: {name: none}, label: {nodes: ["example.com/none"], labels: {a: b}, timeout: 1s}}
+END
+fails 'label: no node' 42 deployer install
+said 'label: it is said' "Label/none: nodes: 'example.com/none': there is none after 1 s"
+
+# ---- calls of an API
+
+mkdir -p "$T/stand/api"
+start_server "$T/stand/api" api nsenter --net="$(cluster_fact netns)" python3 tests/stand/tenantapi.py "$T/stand/api" \
+	--listen 10.89.0.1:0 --key ROOTKEYROOTKEY --secret rootsecretrootsecret
+wait_server "$T/stand/api" api 10 grep -q ^url= "$T/stand/api/api.log"
+url=$(sed -n 's/^url=//p' "$T/stand/api/api.log")
+state() { jq -c "$1" "$T/stand/api/state.json"; }
+wrong() { printf '%s' "$1" >"$T/stand/api/next.json"; }
+asked() { grep -c "$1" "$T/stand/api/api.log"; }
+# key_works - the pair in the Secret that other steps are given is one the server takes.
+key_works() {
+	pair=$(kubectl -n t get secret agent -o json | jq -r '.data | (.access | @base64d) + " " + (.secret | @base64d)')
+	[ "$(state "[.credentials[] | select(.access_key == \"${pair% *}\" and .secret_key == \"${pair#* }\")] | length")" = 1 ]
+}
+# tenant FEATURES [RETRY] - a company, its user, a key of that user, a Secret with it; the key over a port-forward.
+tenant() {
+	site <<-END
+	- apiVersion: airgap/v1
+	  kind: Apply
+	  metadata: {name: relay}
+	  apply:
+	    namespace: t
+	    objects:
+	      - apiVersion: apps/v1
+	        kind: Deployment
+	        metadata: {name: api}
+	        spec:
+	          selector: {matchLabels: {app: api}}
+	          template:
+	            metadata: {labels: {app: api}}
+	            spec:
+	              automountServiceAccountToken: false
+	              terminationGracePeriodSeconds: 0
+	              securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}
+	              containers:
+	                - name: relay
+	                  image: '{{ include "airgap.image" (list . "docker.io/demo/app:1.0") }}'
+	                  command: [/bin/busybox, nc, -ll, -p, "8008", -e, /bin/busybox, nc, 10.89.0.1, "${url##*:}"]
+	                  securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+	      - {apiVersion: v1, kind: Service, metadata: {name: api}, spec: {selector: {app: api}, ports: [{port: 8008}]}}
+	- apiVersion: airgap/v1
+	  kind: Call
+	  metadata: {name: red}
+	  call:
+	    url: $url/system.create_company
+	    auth: {basic: "\$(env:API_KEY):\$(env:API_SECRET)"}
+	    body: {name: red, defaults: {features: $1}}
+	    save: {company: data.id}
+	    find: {url: /system.get_companies, items: data.companies, where: {name: red}, save: {company: id}}
+	    update: {when: {features: $1}, url: /system.update_company_settings, body: {company: "\$(secret:red/company)", features: $1}}
+	    retry: {for: ${2:-30s}}
+	- apiVersion: airgap/v1
+	  kind: Call
+	  metadata: {name: red-admin}
+	  call:
+	    url: $url/auth.create_user
+	    auth: {basic: "\$(env:API_KEY):\$(env:API_SECRET)"}
+	    body: {name: red-admin, company: "\$(secret:red/company)", role: admin}
+	    save: {user: data.id}
+	    find: {url: /users.get_all, items: data.users, where: {name: red-admin, company: "\$(secret:red/company)"}, save: {user: id}}
+	- apiVersion: airgap/v1
+	  kind: Call
+	  metadata: {name: red-key}
+	  needs: [Apply/relay]
+	  call:
+	    via: {service: api, namespace: t, port: 8008}
+	    url: /auth.create_credentials
+	    auth: {basic: "\$(env:API_KEY):\$(env:API_SECRET)"}
+	    headers: {X-Clearml-Impersonate-As: "\$(secret:red-admin/user)"}
+	    body: {label: airgap}
+	    save: {access: data.credentials.access_key, secret: data.credentials.secret_key}
+	    unless: {saved: [access, secret], check: {url: /users.get_me, headers: {}, auth: {basic: "\$(secret:red-key/access):\$(secret:red-key/secret)"}}}
+	    find: {url: /auth.get_credentials, items: data.credentials, where: {label: airgap}, save: {access: access_key}}
+	    revoke: {url: /auth.revoke_credentials, body: {access_key: "\$(secret:red-key/access)"}}
+	    retry: {for: 20s}
+	- {apiVersion: airgap/v1, kind: Secret, metadata: {name: agent}, secret: {namespaces: [t], name: agent, data: {
+	    access: "\$(secret:red-key/access)", secret: "\$(secret:red-key/secret)"}}}
+	- apiVersion: airgap/v1
+	  kind: Call
+	  metadata: {name: domains}
+	  needs: [Call/red]
+	  call: {url: $url/login.set_domains, auth: {basic: "\$(env:API_KEY):\$(env:API_SECRET)"}, body: {domains: [red.example]}, expect: [data.updated=1]}
+	END
+}
+tenant '[a, b]'
+ok 'call: plan where the API is not there yet' deployer plan
+said 'call: what is to be made' 'Call/red-key +create'
+is 'call: plan made nothing' "$(state '.companies')" '[]'
+ok 'call: install' deployer install
+is 'call: the company' "$(state '[.companies[] | [.name, .features]]')" '[["red",["a","b"]]]'
+is 'call: its user' "$(state '(.companies[0].id == .users[1].company), .users[1].role')" "$(printf 'true\n"admin"')"
+is 'call: one key, made over the port-forward' "$(state '[.credentials[1:][] | .label]')" '["airgap"]'
+ok 'call: the key is in the Secret that wanted it' key_works
+is 'call: one without find' "$(state .domains)" '["red.example"]'
+is 'call: no secret in what was said' "$(grep -c 'rootsecret' "$T/said")" 0
+before=$(state .)
+again call
+is 'call: the server was not told anything' "$(state .)" "$before"
+is 'call: nor was the one without find made again' "$(asked login.set_domains)" 1
+ok 'call: status' deployer status
+
+tenant '[b, c]'
+ok 'call: plan of a change' deployer plan
+said 'call: it is told' 'features changes'
+ok 'call: a change' deployer install
+is 'call: it is made by update' "$(state '[.companies[] | [.name, .features]]')" '[["red",["b","c"]]]'
+tenant '[c, b]'
+ok 'call: the order of a list says nothing' deployer install
+is 'call: update was not called again' "$(asked update_company_settings)" 1
+
+access=$(state '.credentials[1].access_key')
+in_net curl -s -u ROOTKEYROOTKEY:rootsecretrootsecret -d "{\"access_key\": $access}" "$url/auth.revoke_credentials" >/dev/null
+fails 'call: a key that is no longer taken is drift' 46 deployer status
+said 'call: it says so' 'does not take the saved key any more'
+ok 'call: it is made anew' deployer install
+ok 'call: what uses it has the new one' key_works
+is 'call: there is one' "$(state '[.credentials[1:][] | .label]')" '["airgap"]'
+
+# killed after the server made the key, before it was kept
+kubectl -n airgap-system delete secret airgap-secrets >/dev/null
+wrong '{"/auth.create_credentials": {"delay": 20}}'
+made=$(asked create_credentials)
+deployer install >"$T/said" 2>&1 &
+job=$!
+n=0
+until [ "$(state '[.credentials[1:][] | .access_key] | unique | length')" = 1 ] && [ "$(state '.credentials[1].access_key')" != "$access" ] &&
+	[ -n "$(pgrep -f "^$B/bin/deployer install $T")" ] && [ "$(asked revoke_credentials)" -ge 2 ] || [ $n -ge 100 ]; do
+	n=$((n + 1))
+	sleep 0.1
+done
+sleep 0.5
+kill -KILL "$(pgrep -f "^$B/bin/deployer install $T" | head -n 1)"
+wait "$job"
+rm -f "$T/stand/api/next.json"
+is 'call: killed before the key was kept' "$(asked create_credentials)" "$made"
+ok 'call: the next run goes on' deployer install
+is 'call: one key is valid' "$(state '[.credentials[1:][] | .label]')" '["airgap"]'
+ok 'call: the one that was kept' key_works
+
+# a key that cannot be kept
+access=$(state '.credentials[1].access_key')
+in_net curl -s -u ROOTKEYROOTKEY:rootsecretrootsecret -d "{\"access_key\": $access}" "$url/auth.revoke_credentials" >/dev/null
+kubectl -n airgap-system patch secret airgap-secrets --type=merge -p '{"immutable": true}' >/dev/null
+fails 'call: what it made cannot be kept' 40 deployer install
+said 'call: it says why' 'Call/red-key: secret airgap-system/airgap-secrets: .*immutable'
+is 'call: then it is revoked' "$(state '[.credentials[1:][] | .label]')" '[]'
+kubectl -n airgap-system delete secret airgap-secrets >/dev/null
+ok 'call: the next run makes one' deployer install
+ok 'call: and keeps it' key_works
+
+# what a server can do wrong
+for case in '503|{"status": 503, "times": 2}|0|' \
+	'elsewhere|{"location": "http://10.89.0.1:1/steal"}|25|sends us elsewhere \(302\)' \
+	'HTML|{"body": "<html>"}|24|not JSON' \
+	'another shape|{"body": "{\"data\": {\"companies\": 7}}"}|24|.data.companies. is not a list' \
+	'no result|{"body": "{\"meta\": {\"result_code\": 500, \"result_msg\": \"sorry\"}}"}|24|result 500: sorry'; do
+	name=${case%%|*} rest=${case#*|}
+	tenant '[d]'
+	wrong "{\"/system.get_companies\": ${rest%%|*}}"
+	rest=${rest#*|}
+	if [ "${rest%%|*}" = 0 ]; then
+		ok "call: the server answers $name for a while" deployer install --retry Call/red
+	else
+		fails "call: the server answers with $name" "${rest%%|*}" deployer install --retry Call/red
+		said "call: it says so: $name" "Call/red: find: .*${rest#*|}"
+	fi
+	rm -f "$T/stand/api/next.json"
+done
+site <<END
+- {apiVersion: airgap/v1, kind: Secret, metadata: {name: deep}, secret: {namespaces: [t], name: deep, data: {k: "\$(generate:alnum:30)"}}}
+- apiVersion: airgap/v1
+  kind: Call
+  metadata: {name: echo}
+  call: {url: "$url/login.set_domains", auth: {bearer: "\$(secret:deep/k)"}, body: {domains: ["\$(secret:deep/k)"]}}
+END
+wrong '{"/login.set_domains": {"echo": true}}'
+fails 'call: a server that repeats a secret' 24 deployer install -v
+said "call: its words are shown, the secret is not" 'no: \{"domains":\["\*\*\*"\]\}'
+rm -f "$T/stand/api/next.json"
