@@ -1,104 +1,33 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
+#include "image_costs.h"
+#include "image_list.h"
 #include "images.h"
-#include "resolve.h"
 
-#include <airgap/bundle_show.h>
-#include <airgap/fs.h>
 #include <airgap/log.h>
 
-#include <fcntl.h>
 #include <stdio.h>
 
-struct images_opts { const char *site, *facts, *trust; struct strv overlays; unsigned jobs; bool json; };
+struct images_opts {
+	const char *site, *facts, *trust, *write;
+	struct strv overlays;
+	unsigned jobs;
+	bool json;
+};
 
 const struct opt images_options[] = {
 	OPT_STR(struct images_opts, site, 0, "site", "SITE", "only what this site file needs (a manifest only)"),
 	OPT_LIST(struct images_opts, overlays, 0, "overlay", "FILE", "a manifest that wins key by key; may be repeated"),
 	OPT_STR(struct images_opts, facts, 0, "facts", "FILE", "what `deployer facts` wrote on site (a manifest only)"),
 	OPT_STR(struct images_opts, trust, 't', "trust", "DIR", "the folder with the keys to trust (a bundle only)"),
+	OPT_STR(struct images_opts, write, 'w', "write", "DIR", "write a list for each component, to be reviewed"),
 	OPT_UINT(struct images_opts, jobs, 'j', "jobs", "N", "requests and renders at once"),
 	OPT_FLAG(struct images_opts, json, 0, "json", "print JSON"),
 	{ 0 }
 };
 const size_t images_opts_size = sizeof(struct images_opts);
 
-/* ---- where the list comes from */
-
-static int is_bundle(const char *path, struct err *e)
-{
-	static const uint8_t zstd[4] = { 0x28, 0xb5, 0x2f, 0xfd };
-	auto_fd int fd = fs_open(path, O_RDONLY | O_NONBLOCK, 0, e);
-	uint8_t magic[4];
-	struct err ignored;
-
-	if (fd < 0)
-		return -1;
-	return fs_read_exact(fd, magic, sizeof(magic), 0, &ignored) == 0 && memcmp(magic, zstd, sizeof(zstd)) == 0;
-}
-
-static int from_bundle(const char *path, const struct images_opts *o, struct contents *out, struct err *e)
-{
-	struct show_options show = { .trust = o->trust, .allow_unsigned = true, .inspect = true };
-	auto_policy struct policy policy = { 0 };
-	auto_bundle struct bundle *b = bundle_show_open(path, &show, &policy, e);
-	size_t n = 0;
-
-	if (!b)
-		return -1;
-
-	const void *p = bundle_contents_bytes(b, &n);
-
-	return contents_parse(p, n, path, out, e);
-}
-
-static void take_contents(struct lock *l, struct contents *out)
-{
-	*out = l->contents;
-	l->contents = (struct contents){ 0 };
-}
-
-static int from_text(const char *path, const struct images_opts *o, struct contents *out, struct err *e)
-{
-	const struct resolve_opts r = { .site = o->site, .overlays = &o->overlays, .facts = o->facts, .jobs = o->jobs };
-	auto_lock struct lock l = { 0 };
-	int is_lock = lock_is(path, e);
-
-	if (is_lock == 1 && (o->site || o->facts || o->overlays.n))
-		return err_set(e, ERR_USAGE, "'%s' is a lock: --site, --facts and --overlay are for manifests", path);
-	if (is_lock < 0 || (is_lock ? lock_load(path, &l, e) : resolve_manifest(path, &r, &l, e)) < 0)
-		return -1;
-	for (size_t i = 0; i < l.warnings.n; i++)
-		log_warn("%s", l.warnings.items[i]);
-	take_contents(&l, out);
-	return 0;
-}
-
-static int load(const char *path, const struct images_opts *o, struct contents *out, struct err *e)
-{
-	int bundle = is_bundle(path, e);
-
-	if (bundle < 0)
-		return -1;
-	return bundle ? from_bundle(path, o, out, e) : from_text(path, o, out, e);
-}
-
 /* ---- the table */
-
-/* Text of a bundle that somebody may have made to trick a terminal. Owned. */
-static char *printable(const char *s)
-{
-	char *out = xstrdup(s ? s : "");
-
-	for (unsigned char *p = (unsigned char *)out; *p; p++) {
-		if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0)
-			*p++ = '?';
-		else if (*p >= ' ' && *p != 0x7f)
-			continue;
-		*p = '?';
-	}
-	return out;
-}
 
 static char *platforms_of(const struct content_image *i, const struct contents *c)
 {
@@ -155,6 +84,54 @@ static void print_more(const struct content_image *i)
 	}
 }
 
+static const char *known_size(char out[16], bool known, uint64_t size)
+{
+	return known ? log_size(out, size) : "-";
+}
+
+static void print_images(const struct contents *c, const struct costs *costs)
+{
+	auto_strv struct strv platforms = { 0 };
+	size_t wide = 0, wi;
+
+	for (size_t i = 0; i < c->n_images; i++)
+		strv_push_take(&platforms, platforms_of(&c->images[i], c));
+	wi = width(c, platforms.items, &wide);
+	printf("%-*s  %10s  %10s  %10s  %-*s  %s\n", (int)wi, "IMAGE", "SIZE", "OWN", "SHARED", (int)wide, "PLATFORMS", "WHY");
+	for (size_t i = 0; i < c->n_images; i++) {
+		const struct image_cost *cost = &costs->images[i];
+		auto_free char *reason = why(&c->images[i]);
+		char size[16], own[16], shared[16];
+
+		printf("%-*s  %10s  %10s  %10s  %-*s  %s\n", (int)wi, c->images[i].ref, log_size(size, c->images[i].size),
+		       known_size(own, cost->known, cost->own), known_size(shared, cost->known, cost->shared), (int)wide,
+		       platforms.items[i], reason);
+		if (log_wants(LOG_DEBUG))
+			print_more(&c->images[i]);
+	}
+}
+
+static void print_components(const struct costs *costs)
+{
+	auto_strv struct strv titles = { 0 };
+	size_t wide = strlen("COMPONENT");
+
+	for (size_t i = 0; i < costs->n_components; i++) {
+		auto_free char *title = component_title(&costs->components[i]);
+
+		strv_push_take(&titles, printable(title));
+		wide = MAX(wide, strlen(titles.items[i]));
+	}
+	printf("\n%-*s  %6s  %10s  %s\n", (int)wide, "COMPONENT", "IMAGES", "SIZE", "SAVED WITHOUT IT");
+	for (size_t i = 0; i < costs->n_components; i++) {
+		const struct component *c = &costs->components[i];
+		char size[16], saved[16];
+
+		printf("%-*s  %6zu  %10s  %16s\n", (int)wide, titles.items[i], c->images, known_size(size, costs->known, c->size),
+		       known_size(saved, costs->known, c->saved));
+	}
+}
+
 static void print_not_carried(const struct contents *c)
 {
 	size_t i;
@@ -170,35 +147,57 @@ static void print_not_carried(const struct contents *c)
 	}
 }
 
-static void print_table(const struct contents *c)
+static void print_total(const struct subject *s, const struct costs *costs)
 {
-	struct strv platforms = { 0 };
+	char images[16], all[16];
 
-	for (size_t i = 0; i < c->n_images; i++)
-		strv_push_take(&platforms, platforms_of(&c->images[i], c));
-
-	size_t wide = 0, wi = width(c, platforms.items, &wide);
-
-	printf("%-*s  %10s  %-*s  %s\n", (int)wi, "IMAGE", "SIZE", (int)wide, "PLATFORMS", "WHY");
-	for (size_t i = 0; i < c->n_images; i++) {
-		auto_free char *reason = why(&c->images[i]);
-		char size[16];
-
-		printf("%-*s  %10s  %-*s  %s\n", (int)wi, c->images[i].ref, log_size(size, c->images[i].size), (int)wide,
-		       platforms.items[i], reason);
-		if (log_wants(LOG_DEBUG))
-			print_more(&c->images[i]);
-	}
-	print_not_carried(c);
-	strv_release(&platforms);
+	printf("\n%zu image%s, %s; with charts, files and sets %s in %zu blobs, each once\n", s->contents->n_images,
+	       s->contents->n_images == 1 ? "" : "s", known_size(images, costs->known, costs->images_size),
+	       log_size(all, subject_size(s)), s->n_blobs);
 }
 
-static int print_json(const struct contents *c, struct err *e)
+/* ---- JSON */
+
+static json_t *image_json(const json_t *image, const struct image_cost *cost)
 {
-	auto_json json_t *all = encode(&contents_type, c);
-	auto_json json_t *some = json_pack("{sO?, sO?}", "images", json_object_get(all, "images"), "notCarried",
-					   json_object_get(all, "notCarried"));
+	json_t *out = json_copy((json_t *)image);
+
+	if (cost->known) {
+		json_object_set_new(out, "own", json_integer((json_int_t)cost->own));
+		json_object_set_new(out, "shared", json_integer((json_int_t)cost->shared));
+	}
+	return out;
+}
+
+static json_t *component_json(const struct component *c, bool known)
+{
+	json_t *out = json_pack("{ss, sI}", "kind", !c->name ? "manifest" : c->file ? "file" : "chart", "images",
+				(json_int_t)c->images);
+
+	if (c->name)
+		json_object_set_new(out, "name", json_string(c->name));
+	if (c->version)
+		json_object_set_new(out, "version", json_string(c->version));
+	if (known) {
+		json_object_set_new(out, "size", json_integer((json_int_t)c->size));
+		json_object_set_new(out, "saved", json_integer((json_int_t)c->saved));
+	}
+	return out;
+}
+
+static int print_json(const struct subject *s, const struct costs *costs, struct err *e)
+{
+	auto_json json_t *all = encode(&contents_type, s->contents);
+	auto_json json_t *images = json_array(), *components = json_array();
 	auto_buf struct buf text = BUF_INIT(LOCK_MAX);
+
+	for (size_t i = 0; i < s->contents->n_images; i++)
+		json_array_append_new(images, image_json(json_array_get(json_object_get(all, "images"), i), &costs->images[i]));
+	for (size_t i = 0; i < costs->n_components; i++)
+		json_array_append_new(components, component_json(&costs->components[i], costs->known));
+
+	auto_json json_t *some = json_pack("{sO, sO, sI, sO?}", "images", images, "components", components, "size",
+					   (json_int_t)subject_size(s), "notCarried", json_object_get(all, "notCarried"));
 
 	if (jdoc_dump_pretty(some, &text, e) < 0)
 		return -1;
@@ -206,15 +205,28 @@ static int print_json(const struct contents *c, struct err *e)
 	return 0;
 }
 
+/* ---- */
+
 int images_run(const void *opts, char **args, struct err *e)
 {
 	const struct images_opts *o = opts;
-	auto_contents struct contents c = { 0 };
+	const struct subject_options from = {
+		.site = o->site, .facts = o->facts, .overlays = &o->overlays, .trust = o->trust, .jobs = o->jobs,
+	};
+	auto_subject struct subject s = { 0 };
+	auto_costs struct costs costs = { 0 };
 
-	if (load(args[0], o, &c, e) < 0)
+	if (subject_open(&s, args[0], &from, e) < 0 || costs_count(&s, &costs, e) < 0)
 		return -1;
+	if (!costs.known)
+		log_warn("'%s': not all manifests are in the content cache: lock it again to see what is shared", args[0]);
+	if (o->write)
+		return image_list_write(&s, &costs, o->write, e);
 	if (o->json)
-		return print_json(&c, e);
-	print_table(&c);
+		return print_json(&s, &costs, e);
+	print_images(s.contents, &costs);
+	print_components(&costs);
+	print_not_carried(s.contents);
+	print_total(&s, &costs);
 	return 0;
 }

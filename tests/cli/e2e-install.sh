@@ -49,8 +49,8 @@ ok 'the upstream registry wants tokens, the chart repository a bearer token' dem
 ok 'a key pair is made' demo_key
 ok 'the bundle is built' demo_build "$T/demo.tar.zst" --site "$T/site.yaml"
 [ -f "$T/demo.tar.zst" ] || exit 1
-is 'it carries the images of the reviewed list' "$("$B/bin/bundler" images "$T/demo.tar.zst" --trust "$T/trust" | awk 'NR > 1 { print $1 }')" \
-	"$(awk '!/^#/ { print $1 }' images/demo.txt)"
+is 'it carries the images of the reviewed list' "$("$B/bin/bundler" images "$T/demo.tar.zst" --trust "$T/trust" | awk 'NR > 1 && !NF { exit } NR > 1 { print $1 }')" \
+	"$(cat images/demo/*.txt | awk '!/^#/ { print $1 }' | sort -u)"
 like 'as the user the manifest names' "$(cat "$T/upstream/registry/tokend.requests")" '"(user|account)": "demo"'
 is 'nothing but the bundle remains of the build' "$(find "$T" -maxdepth 1 -name 'demo.tar.zst?*')" ''
 demo_gone
