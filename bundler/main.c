@@ -2,6 +2,8 @@
 #include "build.h"
 #include "commands.h"
 
+#include <airgap/gitrepo.h>
+
 int main(int argc, char **argv)
 {
 	const struct cmd cmds[] = {
@@ -22,6 +24,8 @@ int main(int argc, char **argv)
 		{ 0 }
 	};
 
+	if (gitrepo_is_worker(argc, argv))
+		return gitrepo_worker();
 	return cli_main("bundler", "Packs charts, images and files into one signed bundle for a place without internet.", cmds,
 			argc, argv);
 }
