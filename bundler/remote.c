@@ -12,6 +12,8 @@
 struct remote {
 	struct http_client *http;
 	struct credential_set *credentials;
+	const struct lock_host *hosts; size_t n_hosts;
+	char *base;
 	pthread_mutex_t lock;           /* over the list */
 	struct registry **registries;
 	size_t n_registries;
@@ -69,6 +71,9 @@ static struct remote *open_remote(const struct lock_host *hosts, size_t n, const
 	auto_remote struct remote *r = xcalloc(1, sizeof(*r));
 
 	pthread_mutex_init(&r->lock, NULL);
+	r->hosts = hosts;
+	r->n_hosts = n;
+	r->base = base ? xstrdup(base) : NULL;
 	r->http = open_http(hosts, n, base, resolver, e);
 	if (!r->http)
 		return NULL;
@@ -98,6 +103,7 @@ void remote_free(struct remote *r)
 	credential_set_free(r->credentials);
 	http_free(r->http);
 	pthread_mutex_destroy(&r->lock);
+	free(r->base);
 	free(r);
 }
 
@@ -109,6 +115,24 @@ struct http_client *remote_http(struct remote *r)
 struct credential_set *remote_credentials(struct remote *r)
 {
 	return r->credentials;
+}
+
+const struct lock_host *remote_host(const struct remote *r, const char *host)
+{
+	for (size_t i = 0; i < r->n_hosts; i++)
+		if (strcmp(r->hosts[i].host, host) == 0)
+			return &r->hosts[i];
+	return NULL;
+}
+
+const char *remote_base(const struct remote *r)
+{
+	return r->base;
+}
+
+char *remote_ca(const struct remote *r, const struct lock_host *h)
+{
+	return ca_path(h, r->base);
 }
 
 static struct registry *find_or_open(struct remote *r, const char *host, struct err *e)

@@ -12,7 +12,7 @@
 #include <airgap/registry.h>
 
 struct remote;
-/* Hosts are copied; `file:` and CA files are relative to base (NULL = here). */
+/* Hosts are borrowed; `file:` and CA files are relative to base (NULL = here). */
 struct remote *remote_new(const struct lock_host *hosts, size_t n, const char *base, struct err *e) MUST_CHECK;
 /* The same for a resolver, which wants many things of a host: secrets are looked up now, and a server that gives no answer
  * is given up for good (http.h). */
@@ -23,6 +23,11 @@ DEFINE_CLEANUP_PTR(cleanup_remote, struct remote, remote_free)
 
 struct http_client *remote_http(struct remote *r);
 struct credential_set *remote_credentials(struct remote *r);
+/* The settings of a host ("host" or "host:port", as url_host spells it); NULL: none. */
+const struct lock_host *remote_host(const struct remote *r, const char *host);
+const char *remote_base(const struct remote *r);        /* the folder that paths are relative to; NULL = here */
+/* Its CA file, to open it; owned, NULL: none. */
+char *remote_ca(const struct remote *r, const struct lock_host *h) MUST_CHECK;
 /* The registry of a host, opened at first use. */
 struct registry *remote_registry(struct remote *r, const char *host, struct err *e) MUST_CHECK;
 /* The Authorization header for an address; empty when we are nobody there. */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "resolve_run.h"
+#include "resolve_charts.h"
 
 #include <airgap/chart_repo.h>
 #include <airgap/content.h>
@@ -8,16 +8,6 @@
 #include <airgap/semver.h>
 
 #include <sys/stat.h>
-
-/* A chart on its way: where it came from, and its OCI form where it already had one. */
-struct found {
-	struct run_chart *chart;
-	struct lock_source source;      /* of the archive; texts owned */
-	char *origin;                   /* for people */
-	struct digest oci;              /* upstream's manifest; has_oci */
-	bool has_oci;
-	bool patched;                   /* upstream's OCI form, if any, is not carried */
-};
 
 static void found_release(struct found *f)
 {
@@ -38,6 +28,7 @@ static int from_path(struct run *r, const char *path, struct found *f, struct er
 	f->source.kind = S_ISDIR(st.st_mode) ? LOCK_PACK : LOCK_FILE;
 	f->source.location = run_lock_path(r, path);
 	f->origin = xstrdup(path);
+	f->by_place = true;
 	if (S_ISDIR(st.st_mode))
 		return chart_pack(real, &f->chart->archive, e);
 	return fs_load(real, CHART_MAX, &f->chart->archive, e);
@@ -241,9 +232,13 @@ static int from_http(struct run *r, const char *repository, const char *name, co
 	return 0;
 }
 
-static int from_repository(struct run *r, const char *repository, const struct manifest_chart *c, struct found *f,
+static int from_repository(struct run *r, const struct manifest_source *s, const struct manifest_chart *c, struct found *f,
 			   struct err *e)
 {
+	const char *repository = s->repository;
+
+	if (git_source_address(repository))
+		return chart_from_git(r, s, f, e);
 	if (!str_starts(repository, "oci://"))
 		return from_http(r, repository, c->name, c->version, f, e);
 
@@ -253,7 +248,7 @@ static int from_repository(struct run *r, const char *repository, const struct m
 }
 
 /* The first place whose variable is set. */
-static int choose_source(const struct manifest_chart *c, const char **out, struct err *e)
+static int choose_source(const struct manifest_chart *c, const struct manifest_source **out, struct err *e)
 {
 	auto_strv struct strv wanted = { 0 };
 
@@ -261,7 +256,7 @@ static int choose_source(const struct manifest_chart *c, const char **out, struc
 		const char *when = c->sources[i].when, *value = when ? getenv(when + strlen("env:")) : "always";
 
 		if (value && *value) {
-			*out = c->sources[i].repository;
+			*out = &c->sources[i];
 			return 0;
 		}
 		strv_push(&wanted, when + strlen("env:"));
@@ -274,13 +269,13 @@ static int choose_source(const struct manifest_chart *c, const char **out, struc
 
 static int fetch(struct run *r, const struct manifest_chart *c, struct found *f, struct err *e)
 {
-	const char *repository = c->repository;
+	const struct manifest_source own = { .repository = c->repository, .ref = c->ref, .path = c->path }, *from = &own;
 
-	if (c->path)
+	if (c->path && !c->repository)
 		return from_path(r, c->path, f, e);
-	if (c->n_sources && choose_source(c, &repository, e) < 0)
+	if (c->n_sources && choose_source(c, &from, e) < 0)
 		return -1;
-	return from_repository(r, repository, c, f, e);
+	return from_repository(r, from, c, f, e);
 }
 
 /* ---- into the lock */
@@ -370,13 +365,13 @@ static struct run_chart *new_chart(struct run *r, const struct manifest_chart *e
 	return c;
 }
 
-/* The version asked for has to be the one on disk, too. */
-static int check_version(const struct manifest_chart *c, const struct run_chart *x, struct err *e)
+/* The version asked for has to be the one on disk or in a tree, too. */
+static int check_version(const struct manifest_chart *c, const struct run_chart *x, bool is_chosen_by_place, struct err *e)
 {
-	int fits = c->path && c->version ? semver_matches(c->version, x->meta.version, e) : 1;
+	int fits = is_chosen_by_place && c->version ? semver_matches(c->version, x->meta.version, e) : 1;
 
 	if (fits == 0)
-		return err_set(e, ERR_USAGE, "'%s' is version %s, not %s", c->path, x->meta.version, c->version);
+		return err_set(e, ERR_USAGE, "is version %s there, not %s", x->meta.version, c->version);
 	return MIN(fits, 0);
 }
 
@@ -389,7 +384,7 @@ static int patch(struct run *r, const struct manifest_chart *entry, struct found
 
 	if (!f->patched)
 		return 0;
-	if (f->source.kind == LOCK_PACK)
+	if (f->source.kind == LOCK_PACK || f->source.kind == LOCK_GIT)
 		return err_set(e, ERR_USAGE, "'%s' is a folder: write kubeVersion into its Chart.yaml instead of patch", f->origin);
 	f->source.archive = digest_of(buf_str(archive), archive->len);
 	if (keep(archive, e) < 0)
@@ -413,7 +408,7 @@ static int resolve_entry(struct run *r, const struct manifest_chart *entry, bool
 
 	if (fetch(r, entry, &f, e) < 0 || patch(r, entry, &f, e) < 0 || finish(r, &f, site, e) < 0)
 		return -1;
-	return check_version(entry, f.chart, e);
+	return check_version(entry, f.chart, f.by_place, e);
 }
 
 int resolve_chart(struct run *r, const char *name, struct err *e)

@@ -102,8 +102,7 @@ static char *shown(const char *url)
 	return xstrndup(url, strcspn(url, "?"));
 }
 
-/* Bytes of what stands at the address, as the server says; UINT64_MAX: it does not. */
-static int ask_size(struct run *r, const char *url, uint64_t *out, struct err *e)
+int run_ask_size(struct run *r, const char *url, uint64_t *out, struct err *e)
 {
 	auto_response struct http_response answer = HTTP_RESPONSE_INIT;
 	auto_secret struct secret who = { 0 };
@@ -158,7 +157,7 @@ static int from_url(struct run *r, struct file *f, struct err *e)
 	f->source.location = xstrdup(m->url);   /* the user's own words, query too: a secret in them is in the open already */
 	if (!wanted_digest(m, &f->blob.digest))
 		return err_set(e, ERR_BUG, "no sha256");
-	if (ask_size(r, m->url, &f->blob.size, e) < 0)
+	if (run_ask_size(r, m->url, &f->blob.size, e) < 0)
 		return -1;
 	return f->blob.size == UINT64_MAX ? download(r, m, &f->blob, e) : 0;
 }

@@ -80,6 +80,9 @@ int resolve_file_open(struct run *r, const char *name, int *out_fd, struct err *
 /* The bytes of a small one (an Apply step's file), appended to out. */
 int resolve_file_load(struct run *r, const char *name, struct buf *out, struct err *e) MUST_CHECK;
 
+/* Bytes of what stands at an address, as its server says; UINT64_MAX: it does not. */
+int run_ask_size(struct run *r, const char *url, uint64_t *out, struct err *e) MUST_CHECK;
+
 /* The descriptor of a regular file on disk, at its beginning; *out is its digest and size. */
 int run_open_file(const char *path, struct oci_blob *out, struct err *e) MUST_CHECK;
 

@@ -51,7 +51,18 @@ static int add_files(struct run *r, const struct set_files *v, struct err *e)
 	return 0;
 }
 
-int run_add_set_take(struct run *r, struct content_set *set, struct set_files *files, struct err *e)
+static void set_release(struct content_set *set)
+{
+	free(set->kind);
+	free(set->name);
+	free(set->type);
+	free(set->platform);
+	free(set->origin);
+	json_decref(set->notes);
+	*set = (struct content_set){ 0 };
+}
+
+static int add_set(struct run *r, struct content_set *set, struct set_files *files, struct err *e)
 {
 	struct contents *c = &r->lock->contents;
 	auto_buf struct buf manifest = BUF_INIT(OCI_MANIFEST_MAX);
@@ -79,4 +90,12 @@ int run_add_set_take(struct run *r, struct content_set *set, struct set_files *f
 	c->sets[c->n_sets++] = *set;
 	*set = (struct content_set){ 0 };
 	return 0;
+}
+
+int run_add_set_take(struct run *r, struct content_set *set, struct set_files *files, struct err *e)
+{
+	int done = add_set(r, set, files, e);
+
+	set_release(set);
+	return done;
 }

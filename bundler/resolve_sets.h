@@ -24,8 +24,8 @@ void set_files_release(struct set_files *v);
 /* Borrowed until the next one. */
 struct set_file *set_files_add(struct set_files *v, const char *title);
 
-/* Into the lock: blobs, manifest, contents. set's texts and notes are taken when it is done, its digest, files and size are
- * set here. ERR_UNSAFE, ERR_MALFORMED: titles that no folder can have, none at all. */
+/* Into the lock: blobs, manifest, contents. set's texts and notes are taken whatever comes, its digest, files and size
+ * are set here. ERR_UNSAFE, ERR_MALFORMED: titles that no folder can have, none at all. */
 int run_add_set_take(struct run *r, struct content_set *set, struct set_files *files, struct err *e) MUST_CHECK;
 
 /* resolve_packages.c, resolve_python.c, resolve_git.c: all entries of the manifest. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <airgap/fs.h>
+#include <airgap/log.h>
 #include <airgap/strv.h>
 
 #include <dirent.h>
@@ -429,6 +430,15 @@ int fs_temp_dir(const char *parent, const char *prefix, char **out, struct err *
 		}
 		close(fd);
 	}
+}
+
+void cleanup_temp_dir(char **path)
+{
+	struct err e;
+
+	if (*path && fs_remove_tree(*path, &e) < 0)
+		log_debug("%s", e.msg);
+	free(*path);
 }
 
 int fs_list(const char *path, struct strv *out, struct err *e)

@@ -71,8 +71,8 @@ static int fail(int rc, struct err *e)
 		return err_set(e, ERR_AUTH, "the server refuses: %s", text);
 	if (strstr(text, "http status code: 404"))
 		return err_set(e, ERR_NETWORK, "is not there, or is hidden from this user");
-	if (strstr(text, "redirect"))
-		return err_set(e, ERR_REDIRECT, "the server redirects: write the address it leads to");
+	if (strstr(text, "cannot redirect"))
+		return err_set(e, ERR_REDIRECT, "the server redirects to another host: write the address it leads to");
 	return err_set(e, code_of(rc, g), "%s", text);
 }
 
@@ -175,7 +175,7 @@ static int connect_remote(git_remote *remote, struct transfer *t)
 		return fail(rc, t->e) < 0 ? err_wrap(t->e, "'%s'", ca) : -1;
 	o.callbacks = callbacks(t);
 	o.proxy_opts = proxy_of(t->request);
-	o.follow_redirects = GIT_REMOTE_REDIRECT_NONE;
+	o.follow_redirects = GIT_REMOTE_REDIRECT_NONE;  /* to its own host it follows nevertheless */
 	alarm(t->stall);
 	rc = git_remote_connect_ext(remote, GIT_DIRECTION_FETCH, &o);
 	return rc < 0 ? fail_unless_set(rc, t->e) : 0;
@@ -232,6 +232,23 @@ static int open_own(const char *dir, git_repository **out, struct err *e)
 	if (rc == GIT_ENOTFOUND)
 		rc = git_repository_init(out, dir, true);
 	return rc < 0 ? fail(rc, e) : 0;
+}
+
+/* What a killed fetch left. Nobody else is at work in here. */
+static int drop_halves(const char *dir, struct err *e)
+{
+	auto_free char *packs = fs_join(dir, "objects/pack");
+	auto_strv struct strv names = { 0 };
+
+	if (fs_list(packs, &names, e) < 0)
+		return -1;
+	for (size_t i = 0; i < names.n; i++) {
+		auto_free char *path = fs_join(packs, names.items[i]);
+
+		if (!str_starts(names.items[i], "pack-") && fs_unlink(path, e) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 /* The oids that are not there yet. A commit comes with all that belongs to it: a pack is taken whole or not at all. */
@@ -320,6 +337,8 @@ static int op_fetch(const json_t *request, json_t *answer, struct err *e)
 		return -1;
 	if (!wanted.n)
 		return 0;
+	if (drop_halves(jdoc_text(request, "dir", NULL), e) < 0)
+		return -1;
 
 	int rc = git_remote_create_anonymous(&remote, repo, jdoc_text(request, "url", NULL));
 

@@ -225,9 +225,23 @@ static int check_repository(const char *text, struct err *e)
 			return err_set(e, ERR_MALFORMED, "repository: '%s' is no address: write oci://HOST/PATH", text);
 		return 0;
 	}
+	if (str_starts(text, "git+"))
+		return manifest_check_git_address(text + strlen("git+"), e) < 0 ? err_wrap(e, "repository") : 0;
 	if (!str_starts(text, "https://") && !str_starts(text, "http://"))
-		return err_set(e, ERR_MALFORMED, "repository: begins with https://, http:// or oci://");
+		return err_set(e, ERR_MALFORMED, "repository: begins with https://, http://, oci:// or git+https://");
 	return url_parse(text, "repository", &u, e);
+}
+
+/* ref and path say where in a git repository. */
+static int check_place(const char *repository, const char *ref, const char *path, struct err *e)
+{
+	bool git = repository && str_starts(repository, "git+");
+
+	if (!git && (ref || (repository && path)))
+		return err_set(e, ERR_MALFORMED, "ref and path belong to a git repository: write git+https://…");
+	if (git && ref && manifest_check_ref(ref, e) < 0)
+		return -1;
+	return git && path ? manifest_check_tree_path(path, e) : 0;
 }
 
 static int check_sources(const struct manifest_chart *c, struct err *e)
@@ -235,7 +249,7 @@ static int check_sources(const struct manifest_chart *c, struct err *e)
 	for (size_t i = 0; i < c->n_sources; i++) {
 		const struct manifest_source *s = &c->sources[i];
 
-		if (check_repository(s->repository, e) < 0)
+		if (check_repository(s->repository, e) < 0 || check_place(s->repository, s->ref, s->path, e) < 0)
 			return err_wrap(e, "sources[%zu]", i);
 		if (s->when && !(str_starts(s->when, "env:") && s->when[4]))
 			return err_set(e, ERR_MALFORMED, "sources[%zu]: when: '%s': write env:NAME", i, s->when);
@@ -245,7 +259,8 @@ static int check_sources(const struct manifest_chart *c, struct err *e)
 
 static int check_chart(const struct manifest_chart *c, struct err *e)
 {
-	int places = !!c->repository + !!c->path + !!c->n_sources;
+	bool git = c->repository && str_starts(c->repository, "git+");
+	int places = !!c->repository + (c->path && !git) + !!c->n_sources;
 
 	if (check_name(c->name, e) < 0)
 		return -1;
@@ -253,6 +268,10 @@ static int check_chart(const struct manifest_chart *c, struct err *e)
 		return err_set(e, ERR_MALFORMED, "%s repository, path or sources", places ? "give only one of" : "needs");
 	if (c->repository && check_repository(c->repository, e) < 0)
 		return -1;
+	if (check_place(c->repository, c->ref, c->path, e) < 0)
+		return -1;
+	if (c->keyring && git)
+		return err_set(e, ERR_MALFORMED, "keyring: a folder of a git repository has no provenance file");
 	if (c->version && semver_check(c->version, e) < 0)
 		return err_wrap(e, "version");
 	if (c->patch.kube_version && semver_check(c->patch.kube_version, e) < 0)
@@ -382,6 +401,44 @@ static int check_files(const struct check *c)
 			err_set(c->e, ERR_MALFORMED, "stands there twice for one platform");
 			return bad_entry(c, list, "files", i, x->name);
 		}
+	}
+	return 0;
+}
+
+/* ---- git and Python */
+
+static int check_gits(const struct check *c)
+{
+	const json_t *list = json_object_get(c->place->doc, "git");
+
+	for (size_t i = 0; i < c->m->n_git; i++) {
+		const struct manifest_git *g = &c->m->git[i];
+		bool twice = false;
+
+		for (size_t k = 0; k < i; k++)
+			twice = twice || strcmp(c->m->git[k].name, g->name) == 0;
+		if (twice)
+			err_set(c->e, ERR_MALFORMED, "stands there twice");
+		if (twice || check_name(g->name, c->e) < 0 || manifest_check_git(g, c->e) < 0)
+			return bad_entry(c, list, "git", i, g->name);
+	}
+	return 0;
+}
+
+static int check_pythons(const struct check *c)
+{
+	const json_t *list = json_object_get(c->place->doc, "python");
+
+	for (size_t i = 0; i < c->m->n_python; i++) {
+		const struct manifest_python *p = &c->m->python[i];
+		bool twice = false;
+
+		for (size_t k = 0; k < i; k++)
+			twice = twice || strcmp(c->m->python[k].name, p->name) == 0;
+		if (twice)
+			err_set(c->e, ERR_MALFORMED, "stands there twice");
+		if (twice || check_name(p->name, c->e) < 0 || manifest_check_python(p, c->e) < 0)
+			return bad_entry(c, list, "python", i, p->name);
 	}
 	return 0;
 }
@@ -524,7 +581,7 @@ int manifest_check_at(const struct manifest *m, const struct manifest_place *pla
 		return bad_at(&c, place->doc, "platforms", 0);
 	if (check_aliases(&c) < 0 || check_hosts(&c) < 0 || check_charts(&c) < 0 || check_images(&c) < 0)
 		return -1;
-	if (check_files(&c) < 0 || check_packages(&c) < 0 || check_discover(&c) < 0)
+	if (check_files(&c) < 0 || check_packages(&c) < 0 || check_gits(&c) < 0 || check_pythons(&c) < 0 || check_discover(&c) < 0)
 		return -1;
 	return check_facts(&c);
 }

@@ -13,3 +13,10 @@ struct manifest_place {
 };
 
 int manifest_check_at(const struct manifest *m, const struct manifest_place *place, struct err *e) MUST_CHECK;
+
+/* manifest_check_sources.c: git and Python. Pure. */
+int manifest_check_git_address(const char *url, struct err *e) MUST_CHECK;      /* without "git+" */
+int manifest_check_ref(const char *ref, struct err *e) MUST_CHECK;
+int manifest_check_tree_path(const char *path, struct err *e) MUST_CHECK;
+int manifest_check_git(const struct manifest_git *g, struct err *e) MUST_CHECK;
+int manifest_check_python(const struct manifest_python *p, struct err *e) MUST_CHECK;

@@ -14,7 +14,6 @@
 
 #define REPORT_MAX     (256u << 20)
 #define TOTAL_SECONDS  1800u
-#define SOCKET_SECONDS "30"     /* of silence */
 #define SYSTEM_CA      "/etc/ssl/certs/ca-certificates.crt"
 
 /* argv: a JSON object of marker values, then pip's own arguments. -I: neither the folder we are in nor PYTHON* counts.
@@ -160,7 +159,7 @@ static void add_args(struct strv *a, const struct pip_target *t, const char *ind
 	static const char *const fixed[] = {
 		"install", "--dry-run", "--ignore-installed", "--quiet", "--no-cache-dir", "--no-input", "--no-color",
 		"--disable-pip-version-check", "--only-binary=:all:", "--implementation=cp", "--report=-",
-		"--timeout=" SOCKET_SECONDS, "--retries=3",
+		"--timeout=30", "--retries=3",
 	};
 
 	strv_push(a, "python3");

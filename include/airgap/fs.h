@@ -39,6 +39,9 @@ int fs_remove_tree(const char *path, struct err *e) MUST_CHECK;        /* never 
 /* A new private folder (0700) "<parent>/<prefix>XXXXXX"; *out is its path. parent NULL = $TMPDIR or /tmp. It is locked
  * as long as this process lives; folders of this prefix that nobody holds are what killed runs left, and go. */
 int fs_temp_dir(const char *parent, const char *prefix, char **out, struct err *e) MUST_CHECK;
+/* For the path of such a folder: removes it and frees the path. */
+void cleanup_temp_dir(char **path);
+#define auto_temp_dir CLEANUP(cleanup_temp_dir)
 
 /* Sorted names in a folder, without . and .. */
 struct strv;

@@ -19,8 +19,9 @@
  *	if (gitrepo_is_worker(argc, argv))
  *		return gitrepo_worker();
  *
- * Nothing of the machine's or the user's git configuration is read, no hook, filter or program of a repository runs, and
- * redirects are refused, so that a password reaches one origin only. Server certificates are always verified.
+ * Nothing of the machine's or the user's git configuration is read, no hook, filter or program of a repository runs.
+ * A redirect is followed on the same host only and never from https to http; a password is given once. Server
+ * certificates are always verified (by Debian's libgit2 against names only: an address must be the common name).
  *
  * Errors: ERR_NETWORK no answer, or not there · ERR_AUTH · ERR_TLS · ERR_REDIRECT · ERR_DEADLINE stall, interrupted ·
  * ERR_LIMIT a ceiling was passed · ERR_MALFORMED what came is no git repository · ERR_UNSAFE links, submodules, names.
@@ -68,7 +69,8 @@ int gitrepo_list(const struct gitrepo_remote *from, struct gitrepo_refs *out, st
  * (the nearest is named), or a branch and a tag have this name. */
 const struct gitrepo_ref *gitrepo_find(const struct gitrepo_refs *refs, const char *name, struct err *e) MUST_CHECK;
 
-/* Every object of these commits or tags (oids) into a bare repository of ours at dir, which is made when it is not there.
+/* Every object of these commits or tags (oids) into a bare repository of ours at dir, which is made when it is not there
+ * and in which nobody else may be at work.
  * What it has already is not asked for. A wanted one that is no longer at the tip of a ref is looked for in the
  * history of all of them. 0: all are there. ERR_NETWORK: the remote has one of them no more, which is named. */
 int gitrepo_fetch(const struct gitrepo_remote *from, const char *dir, const struct strv *oids, struct err *e) MUST_CHECK;

@@ -103,6 +103,38 @@ TEST(refuses_another_kind_or_version)
 	refuses("a: &x 1\nb: *x\n", ERR_MALFORMED, "bundle.yaml");
 }
 
+TEST(refuses_git_and_python_that_make_no_sense)
+{
+	static const struct { const char *text; enum err_code code; const char *why; } cases[] = {
+		{ HEAD "charts:\n- {name: a, repository: 'git+ssh://git@x/y', path: z}\n", ERR_UNSUPPORTED, "ssh is not supported" },
+		{ HEAD "charts:\n- {name: a, repository: 'git+git@x:y.git', path: z}\n", ERR_UNSUPPORTED, "ssh is not supported" },
+		{ HEAD "charts:\n- {name: a, repository: 'git+git://x/y', path: z}\n", ERR_UNSUPPORTED, "over 'git'" },
+		{ HEAD "charts:\n- {name: a, repository: 'git+https://u:p@x/y', path: z}\n", ERR_MALFORMED, "git" },
+		{ HEAD "charts:\n- {name: a, repository: 'git+x/y', path: z}\n", ERR_MALFORMED, "git+https://HOST/PATH" },
+		{ HEAD "charts:\n- {name: a, repository: 'git+https://x/y', path: ../z}\n", ERR_UNSAFE, "no folder inside" },
+		{ HEAD "charts:\n- {name: a, repository: 'git+https://x/y', path: /z}\n", ERR_UNSAFE, "no folder inside" },
+		{ HEAD "charts:\n- {name: a, repository: 'git+https://x/y', ref: 'a..b'}\n", ERR_MALFORMED, "no branch, tag or commit" },
+		{ HEAD "charts:\n- {name: a, repository: 'git+https://x/y', ref: '-x'}\n", ERR_MALFORMED, "no branch, tag or commit" },
+		{ HEAD "charts:\n- {name: a, repository: 'git+https://x/y', ref: 'a=b'}\n", ERR_MALFORMED, "no branch, tag or commit" },
+		{ HEAD "charts:\n- {name: a, repository: 'git+https://x/y', keyring: k}\n", ERR_MALFORMED, "keyring" },
+		{ HEAD "charts:\n- {name: a, repository: 'https://x/y', ref: v1}\n", ERR_MALFORMED, "belong to a git repository" },
+		{ HEAD "charts:\n- {name: a, path: x, ref: v1}\n", ERR_MALFORMED, "belong to a git repository" },
+		{ HEAD "charts:\n- {name: a, sources: [{repository: 'oci://x/y', path: v1}]}\n", ERR_MALFORMED, "sources[0]: ref and path" },
+		{ HEAD "git:\n- {name: a, url: 'ssh://x/y'}\n", ERR_UNSUPPORTED, "bundle.yaml:5: git[0] 'a': url: ssh" },
+		{ HEAD "git:\n- {name: a, url: 'https://x/y', refs: ['a b']}\n", ERR_MALFORMED, "refs" },
+		{ HEAD "git:\n- {name: a, url: 'https://x/y'}\n- {name: a, url: 'https://x/z'}\n", ERR_MALFORMED, "git[1] 'a': stands there twice" },
+		{ HEAD "python:\n- {name: a, requirements: [a], python: '2.7', platform: linux_x86_64}\n", ERR_MALFORMED, "python[0] 'a': python" },
+		{ HEAD "python:\n- {name: a, requirements: [a], python: '3.10', platform: linux/amd64}\n", ERR_MALFORMED, "no platform of wheels" },
+		{ HEAD "python:\n- {name: a, requirements: [], python: '3.10', platform: linux_x86_64}\n", ERR_MALFORMED, "needs requirements" },
+		{ HEAD "python:\n- {name: a, requirements: [a, '-r x'], python: '3.10', platform: linux_x86_64}\n", ERR_MALFORMED,
+		  "requirements[1]: '-r x': options are not taken" },
+		{ HEAD "python:\n- {name: a, requirements: [a], python: '3.10', platform: linux_x86_64, index: 'ftp://x'}\n", ERR_UNSUPPORTED, "index" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		refuses(cases[i].text, cases[i].code, cases[i].why);
+}
+
 TEST(refuses_what_makes_no_sense_and_says_where)
 {
 	static const struct { const char *text; enum err_code code; const char *why; } cases[] = {
@@ -214,6 +246,7 @@ int main(void)
 		cmocka_unit_test(an_unknown_key_names_file_line_and_the_nearest),
 		cmocka_unit_test(refuses_another_kind_or_version),
 		cmocka_unit_test(refuses_what_makes_no_sense_and_says_where),
+		cmocka_unit_test(refuses_git_and_python_that_make_no_sense),
 		cmocka_unit_test(the_longest_alias_wins_at_a_slash),
 		cmocka_unit_test(expiry_is_days_a_date_or_a_time),
 	};
