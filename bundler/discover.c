@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "discover_render.h"
+#include "resolve_sets.h"
 
 #include <airgap/fs.h>
 #include <airgap/reference.h>
@@ -203,15 +204,8 @@ static int carry_waivers(struct discover *d, const struct step *t, struct err *e
 
 static int take_carry(struct discover *d, const struct step *t, struct err *e)
 {
-	const struct step_carry *c = &t->carry;
-
-	if (c->packages.n || c->python.n)
-		return err_set(e, ERR_UNSUPPORTED, "carry.%s: not supported by this version", c->packages.n ? "packages" : "python");
-	for (size_t i = 0; i < c->files.n; i++)
-		if (!manifest_file(d->run->m, c->files.items[i]))
-			return err_set(e, ERR_USAGE, "file '%s': is not in the manifest", c->files.items[i]);
-	for (size_t i = 0; i < c->charts.n; i++)
-		if (resolve_chart(d->run, c->charts.items[i], e) < 0)
+	for (size_t i = 0; i < t->carry.charts.n; i++)
+		if (resolve_chart(d->run, t->carry.charts.items[i], e) < 0)
 			return -1;
 	return carry_waivers(d, t, e) < 0 ? -1 : carry_images(d, t, e);
 }
@@ -382,9 +376,14 @@ static int take_other_charts(struct discover *d, struct err *e)
 {
 	const struct manifest *m = d->run->m;
 
-	for (size_t i = 0; i < m->n_charts && !d->named; i++)
-		if (resolve_chart(d->run, m->charts[i].name, e) < 0)
+	for (size_t i = 0; i < m->n_charts; i++) {
+		const char *name = m->charts[i].name;
+
+		if (d->named && !run_chart(d->run, name))
+			carry_leave_out(&d->run->carry, "chart", name);
+		else if (resolve_chart(d->run, name, e) < 0)
 			return -1;
+	}
 	for (size_t i = 0; i < d->run->n_charts; i++) {
 		const struct run_chart *c = d->run->charts[i];
 
@@ -418,7 +417,8 @@ static int take_images(struct run *r, struct err *e)
 	return 0;
 }
 
-static int discover_sites(struct discover *d, const char *site_path, struct err *e)
+/* What the sites are, and what their steps say is carried. */
+static int read_sites(struct discover *d, const char *site_path, struct err *e)
 {
 	if (site_path && !d->site_chart)
 		return err_set(e, ERR_USAGE, "--site: the manifest has no site chart");
@@ -428,10 +428,23 @@ static int discover_sites(struct discover *d, const char *site_path, struct err 
 		return -1;
 	if (d->named)
 		d->run->lock->contents.site_values = json_deep_copy(d->sites[0].values);
-	for (size_t i = 0; i < d->n_sites; i++)
-		if (render_steps(d, &d->sites[i], e) < 0)
+	for (size_t i = 0; i < d->n_sites; i++) {
+		struct destination *s = &d->sites[i];
+
+		if (render_steps(d, s, e) < 0)
 			return -1;
-	return take_steps(d, e);
+		if (carry_read(&d->run->carry, d->run->m, &s->steps, s->values != NULL, e) < 0)
+			return err_wrap(e, "site '%s'", s->name);
+	}
+	return 0;
+}
+
+/* Files before steps: an Apply step may name one whose images have to be found. */
+static int resolve_entries(struct run *r, struct err *e)
+{
+	if (resolve_files(r, e) < 0 || resolve_packages(r, e) < 0 || resolve_python(r, e) < 0)
+		return -1;
+	return resolve_git(r, e);
 }
 
 /* A rule for a chart of another name never finds what it is for. */
@@ -467,7 +480,7 @@ int discover(struct run *r, const char *site_path, struct err *e)
 	if (take_images(r, e) < 0 || resolve_site_chart(r, &site_chart, e) < 0)
 		return -1;
 	d.site_chart = site_chart;
-	if (discover_sites(&d, site_path, e) < 0 || take_other_charts(&d, e) < 0 || renders_scan(&d.renders, r, e) < 0 ||
+	if (read_sites(&d, site_path, e) < 0 || resolve_entries(r, e) < 0 || take_steps(&d, e) < 0 || take_other_charts(&d, e) < 0 || renders_scan(&d.renders, r, e) < 0 ||
 	    discover_files(r, e) < 0)
 		return -1;
 	warn_idle_rules(r);

@@ -8,6 +8,8 @@ static int look_into(struct run *r, const struct scan_rule *rule, struct err *e)
 	auto_scan struct scan_finds finds = { 0 };
 	auto_fd int fd = -1;
 
+	if (manifest_file(r->m, rule->file) && !carry_wants(&r->carry, CARRY_FILES, rule->file))
+		return 0;
 	if (resolve_file_open(r, rule->file, &fd, e) < 0)
 		return -1;
 	if (scan_archive(fd, rule->file, rule->member, &finds, e) < 0)

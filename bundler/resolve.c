@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "resolve.h"
 #include "resolve_run.h"
-#include "resolve_sets.h"
 
 #include <airgap/chart_repo.h>
 #include <airgap/cli.h>
@@ -36,6 +35,7 @@ void run_release(struct run *r)
 		chart_index_close(r->indexes[i].index);
 	}
 	free(r->indexes);
+	carry_release(&r->carry);
 	images_release(&r->images);
 	node_tags_release(&r->node_tags);
 	helm_close(&r->helm);
@@ -284,12 +284,38 @@ static int open_run(struct run *r, const char *path, const struct resolve_opts *
 
 /* ---- all of it */
 
+static int compare_entries(const void *a, const void *b)
+{
+	auto_free char *x = json_dumps(*(json_t *const *)a, JSON_SORT_KEYS), *y = json_dumps(*(json_t *const *)b, JSON_SORT_KEYS);
+
+	return strcmp(x, y);
+}
+
+/* Images, then entries of the manifest. */
+static json_t *not_carried(struct run *r)
+{
+	json_t *all = r->images.not_carried ? TAKE(r->images.not_carried) : json_array();
+	size_t n = json_array_size(r->carry.left_out);
+	auto_free json_t **list = xcalloc(n + 1, sizeof(*list));
+
+	for (size_t i = 0; i < n; i++)
+		list[i] = json_array_get(r->carry.left_out, i);
+	if (n)
+		qsort(list, n, sizeof(list[0]), compare_entries);
+	for (size_t i = 0; i < n; i++)
+		json_array_append(all, list[i]);
+	if (json_array_size(all))
+		return all;
+	json_decref(all);
+	return NULL;
+}
+
 static int finish(struct run *r, struct err *e)
 {
 	struct lock *l = r->lock;
 
 	images_finish(&r->images);
-	l->contents.not_carried = TAKE(r->images.not_carried);
+	l->contents.not_carried = not_carried(r);
 	for (size_t i = 0; i < r->images.warnings.n; i++)
 		run_warn(r, "%s", r->images.warnings.items[i]);
 	lock_finish(l);
@@ -301,9 +327,7 @@ static int finish(struct run *r, struct err *e)
 
 static int resolve_all(struct run *r, const struct resolve_opts *o, struct err *e)
 {
-	/* Files first: an Apply step may carry one whose images have to be found. */
-	if (resolve_files(r, e) == 0 && resolve_packages(r, e) == 0 && resolve_python(r, e) == 0 && resolve_git(r, e) == 0 &&
-	    discover(r, o->site, e) == 0 && resolve_images(r, e) == 0)
+	if (discover(r, o->site, e) == 0 && resolve_images(r, e) == 0)
 		return finish(r, e);
 	return r->has_clash ? resolve_files_blame(r, &r->clash, e) : -1;
 }

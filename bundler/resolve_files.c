@@ -292,9 +292,13 @@ static int resolve_file(struct run *r, const struct manifest_file *entry, struct
 
 int resolve_files(struct run *r, struct err *e)
 {
-	for (size_t i = 0; i < r->m->n_files; i++)
-		if (resolve_file(r, &r->m->files[i], e) < 0)
-			return err_wrap(e, "file '%s'", r->m->files[i].name);
+	for (size_t i = 0; i < r->m->n_files; i++) {
+		const struct manifest_file *m = &r->m->files[i];
+
+		/* Tools are the deployer's own. */
+		if ((m->role || carry_wants(&r->carry, CARRY_FILES, m->name)) && resolve_file(r, m, e) < 0)
+			return err_wrap(e, "file '%s'", m->name);
+	}
 	return 0;
 }
 

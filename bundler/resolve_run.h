@@ -3,6 +3,7 @@
  */
 #pragma once
 
+#include "carry.h"
 #include "images.h"
 #include "node_tags.h"
 #include "remote.h"
@@ -41,6 +42,7 @@ struct run {
 	const struct strv *api_versions;        /* for rendering: of the facts, else the manifest's; borrowed */
 	struct run_index *indexes; size_t n_indexes;    /* of repositories, each read once */
 	struct run_chart **charts; size_t n_charts;     /* the site chart too; each stays where it is */
+	struct carry carry;
 	struct images images;
 	struct node_tags node_tags;     /* images that were chosen by a node */
 	bool has_clash;                 /* two sizes for one digest: a sha256 of the manifest may be wrong */
@@ -71,7 +73,7 @@ int resolve_images(struct run *r, struct err *e) MUST_CHECK;
 /* resolve_targets.c: names on site: legal, and no two images with one. After lock_finish. */
 int resolve_targets(struct run *r, struct err *e) MUST_CHECK;
 
-/* resolve_files.c: all files of the manifest. */
+/* resolve_files.c: the files of the manifest that are carried. */
 int resolve_files(struct run *r, struct err *e) MUST_CHECK;
 /* After a clash: reads the files that claim this digest. The error names the one that lies, else stays. */
 int resolve_files_blame(struct run *r, const struct digest *d, struct err *e) MUST_CHECK;

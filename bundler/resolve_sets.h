@@ -28,7 +28,7 @@ struct set_file *set_files_add(struct set_files *v, const char *title);
  * are set here. ERR_UNSAFE, ERR_MALFORMED: titles that no folder can have, none at all. */
 int run_add_set_take(struct run *r, struct content_set *set, struct set_files *files, struct err *e) MUST_CHECK;
 
-/* resolve_packages.c, resolve_python.c, resolve_git.c: all entries of the manifest. */
+/* resolve_packages.c, resolve_python.c, resolve_git.c: the entries of the manifest that carry_wants. */
 int resolve_packages(struct run *r, struct err *e) MUST_CHECK;
 int resolve_python(struct run *r, struct err *e) MUST_CHECK;
 int resolve_git(struct run *r, struct err *e) MUST_CHECK;

@@ -100,7 +100,8 @@ struct contents {
 	struct content_file *files; size_t n_files;             /* sorted by name */
 	struct content_set *sets; size_t n_sets;                /* sorted by kind, then name */
 	json_t *rules;          /* discover.rules of the manifest (scan.h): the site proves with them; NULL = none */
-	json_t *not_carried;    /* array of {image, reason}: disabled triples, waived; for people */
+	json_t *not_carried;    /* array of {image | chart | file | packages | python | git: NAME, reason}: what is
+				 * disabled, waived, or named by no step of the sites; for people */
 };
 
 #define auto_contents CLEANUP(contents_release)

@@ -21,7 +21,7 @@
 enum step_kind { STEP_CARRY, STEP_NAMESPACE, STEP_SECRET, STEP_RELEASE, STEP_APPLY, STEP_WAIT, STEP_LABEL, STEP_CALL, STEP_KINDS };
 extern const char *const step_kind_names[STEP_KINDS + 1];
 
-struct step_carry { struct strv charts, images, files, packages, python; json_t *waive; };
+struct step_carry { struct strv charts, images, files, packages, python, git; json_t *waive; };
 
 struct step_pull_secret { char *name; struct strv service_accounts; };
 struct step_namespace {

@@ -136,7 +136,7 @@ release: {chart: idle, name: idle, namespace: demo}
 apiVersion: airgap/v1
 kind: Carry
 metadata: {name: c}
-carry: {images: [up.example/demo/env:1.0], files: [note]}
+carry: {images: [up.example/demo/env:1.0], files: [note, driver, far]}
 ---
 apiVersion: airgap/v1
 kind: Apply
