@@ -12,6 +12,7 @@
 
 COMMAND(lock);
 COMMAND(images);
+COMMAND(diff);
 COMMAND(keygen);
 COMMAND(sign);
 COMMAND(verify);

@@ -13,6 +13,8 @@ int main(int argc, char **argv)
 		  lock_opts_size, 1, 1, lock_run, "bundler lock bundle.yaml --site site.yaml -o bundle.lock.yaml" },
 		{ "images", "MANIFEST|LOCK|BUNDLE", "List the images and why each is there.", images_options, images_opts_size, 1, 1,
 		  images_run, "bundler images bundle.yaml -v" },
+		{ "diff", "OLD NEW", "Show what changed between two locks or bundles.", diff_options, diff_opts_size, 2, 2, diff_run,
+		  "bundler diff last.tar.zst bundle.lock.yaml" },
 		{ "inspect", "BUNDLE", "Show what a bundle is and what is in it.", inspect_options, inspect_opts_size, 1, 1,
 		  inspect_run, "bundler inspect bundle.tar.zst --json" },
 		{ "verify", "BUNDLE", "Check signatures and every byte of a bundle.", verify_options, verify_opts_size, 1, 1,
