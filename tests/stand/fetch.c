@@ -83,15 +83,15 @@ static char *half(const char *s, bool second)
 
 static int set_hosts(struct run *r, const struct opts *o, struct err *e)
 {
-	for (size_t i = 0; i < o->plain.n; i++) {
-		struct http_host h = { .host = o->plain.items[i], .plain_http = true };
+	for (size_t i = 0; i < o->ca.n; i++) {
+		auto_free char *host = half(o->ca.items[i], false), *file = half(o->ca.items[i], true);
+		struct http_host h = { .host = host, .ca_file = file };
 
 		if (http_host_set(r->http, &h, e) < 0)
 			return -1;
 	}
-	for (size_t i = 0; i < o->ca.n; i++) {
-		auto_free char *host = half(o->ca.items[i], false), *file = half(o->ca.items[i], true);
-		struct http_host h = { .host = host, .ca_file = file };
+	for (size_t i = 0; i < o->plain.n; i++) {
+		struct http_host h = { .host = o->plain.items[i], .plain_http = true };
 
 		if (http_host_set(r->http, &h, e) < 0)
 			return -1;
