@@ -141,17 +141,21 @@ int http_host_inherit(struct http_client *c, const struct url *u, const struct u
 
 char *http_host_base(struct http_client *c, const char *host)
 {
-	auto_free char *name = url_host_normal(host, false);
-	bool plain = false;
+	auto_free char *name = url_host_normal(host, true), *plain_name = url_host_normal(host, false);
+	const struct host *found = NULL, *alike = NULL;
 
 	pthread_mutex_lock(&c->lock);
-	for (size_t i = c->n_hosts; i-- > 0;)
-		if (str_eq(c->hosts[i]->plain_name, name)) {
-			plain = c->hosts[i]->plain_http;
-			break;
-		}
+	/* "host:80" is "host" in plain http only: what is written for the name itself comes first */
+	for (size_t i = c->n_hosts; i-- > 0 && !found;) {
+		if (str_eq(c->hosts[i]->host, name))
+			found = c->hosts[i];
+		if (!alike && str_eq(c->hosts[i]->plain_name, plain_name))
+			alike = c->hosts[i];
+	}
 	pthread_mutex_unlock(&c->lock);
-	return xasprintf("http%s://%s", plain ? "" : "s", host);
+	if (!found)
+		found = alike;
+	return xasprintf("http%s://%s", found && found->plain_http ? "" : "s", host);
 }
 
 struct http_stats http_stats(struct http_client *c)
