@@ -30,6 +30,15 @@ static bool is_manifest_of(const struct content_image *i, const struct digest *d
 	return digest_eq(&i->digest, d) || digest_eq(&i->target, d);
 }
 
+static char *of_referrer(const struct contents *c, const struct digest *d)
+{
+	for (size_t i = 0; i < c->n_images; i++)
+		for (size_t k = 0; k < c->images[i].n_referrers; k++)
+			if (digest_eq(&c->images[i].referrers[k].digest, d))
+				return xasprintf("what belongs to image '%s'", c->images[i].ref);
+	return NULL;
+}
+
 static char *of_image(const struct contents *c, const struct digest *d)
 {
 	for (size_t i = 0; i < c->n_images; i++)
@@ -110,6 +119,7 @@ char *blob_name(const struct lock *l, const struct digest *d)
 
 	name = name ? name : of_chart(&l->contents, d);
 	name = name ? name : of_image(&l->contents, d);
+	name = name ? name : of_referrer(&l->contents, d);
 	name = name ? name : of_sources(l, lock_find(l, d));
 	return name ? name : xasprintf("blob %s", digest_text(d, text));
 }

@@ -12,6 +12,7 @@ struct build_opts {
 	const char *signer, *public;    /* a program that signs, and the public half of its key; neither: unsigned */
 	const char *site, *facts;       /* for a manifest */
 	struct strv overlays;
+	bool no_referrers;              /* for a manifest */
 	unsigned jobs;                  /* downloads at once; 0 = 4 */
 	unsigned level;                 /* of zstd; 0 = 3 */
 };

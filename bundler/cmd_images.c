@@ -12,7 +12,7 @@ struct images_opts {
 	const char *site, *facts, *trust, *write;
 	struct strv overlays;
 	unsigned jobs;
-	bool json;
+	bool no_referrers, json;
 };
 
 const struct opt images_options[] = {
@@ -21,6 +21,7 @@ const struct opt images_options[] = {
 	OPT_STR(struct images_opts, facts, 0, "facts", "FILE", "what `deployer facts` wrote on site (a manifest only)"),
 	OPT_STR(struct images_opts, trust, 't', "trust", "DIR", "the folder with the keys to trust (a bundle only)"),
 	OPT_STR(struct images_opts, write, 'w', "write", "DIR", "write a list for each component, to be reviewed"),
+	OPT_FLAG(struct images_opts, no_referrers, 0, "no-referrers", "leave signatures and SBOMs of images behind (a manifest only)"),
 	OPT_UINT(struct images_opts, jobs, 'j', "jobs", "N", "requests and renders at once"),
 	OPT_FLAG(struct images_opts, json, 0, "json", "print JSON"),
 	{ 0 }
@@ -76,6 +77,13 @@ static void print_more(const struct content_image *i)
 		auto_free char *shown = printable(i->source);
 
 		printf("    fetched from %s\n", shown);
+	}
+	for (k = 0; k < i->n_referrers; k++) {
+		const struct content_referrer *r = &i->referrers[k];
+		auto_free char *shown = printable(r->artifact_type ? r->artifact_type : r->media_type);
+		char digest[DIGEST_TEXT];
+
+		printf("    with %s, %s\n", shown, digest_text(&r->digest, digest));
 	}
 	json_array_foreach(i->notes, k, text) {
 		auto_free char *shown = printable(json_string_value(text));
@@ -223,7 +231,8 @@ int images_run(const void *opts, char **args, struct err *e)
 {
 	const struct images_opts *o = opts;
 	const struct subject_options from = {
-		.site = o->site, .facts = o->facts, .overlays = &o->overlays, .trust = o->trust, .jobs = o->jobs,
+		.site = o->site, .facts = o->facts, .overlays = &o->overlays, .no_referrers = o->no_referrers,
+		.trust = o->trust, .jobs = o->jobs,
 	};
 	auto_subject struct subject s = { 0 };
 	auto_costs struct costs costs = { 0 };

@@ -7,13 +7,14 @@
 
 #include <stdio.h>
 
-struct lock_opts { const char *site, *facts, *output; struct strv overlays; unsigned jobs; };
+struct lock_opts { const char *site, *facts, *output; struct strv overlays; unsigned jobs; bool no_referrers; };
 
 const struct opt lock_options[] = {
 	OPT_STR(struct lock_opts, output, 'o', "output", "LOCK", "write to LOCK, - is stdout (default MANIFEST with .lock.yaml)"),
 	OPT_STR(struct lock_opts, site, 0, "site", "SITE", "carry only what this site file needs"),
 	OPT_LIST(struct lock_opts, overlays, 0, "overlay", "FILE", "a manifest that wins key by key; may be repeated"),
 	OPT_STR(struct lock_opts, facts, 0, "facts", "FILE", "what `deployer facts` wrote on site"),
+	OPT_FLAG(struct lock_opts, no_referrers, 0, "no-referrers", "leave signatures and SBOMs of images behind"),
 	OPT_UINT(struct lock_opts, jobs, 'j', "jobs", "N", "requests and renders at once"),
 	{ 0 }
 };
@@ -56,7 +57,10 @@ int lock_run(const void *opts, char **args, struct err *e)
 	auto_free char *output = o->output ? xstrdup(o->output) : default_output(args[0]);
 	bool is_stdout = strcmp(output, "-") == 0;
 	auto_free char *base = is_stdout ? xstrdup(".") : fs_dirname(output);
-	const struct resolve_opts r = { .site = o->site, .overlays = &o->overlays, .facts = o->facts, .base = base, .jobs = o->jobs };
+	const struct resolve_opts r = {
+		.site = o->site, .overlays = &o->overlays, .facts = o->facts, .base = base,
+		.no_referrers = o->no_referrers, .jobs = o->jobs,
+	};
 	auto_lock struct lock l = { 0 };
 	auto_buf struct buf text = BUF_INIT(LOCK_MAX);
 

@@ -18,6 +18,12 @@ static void content_image_release(struct content_image *i)
 		free(i->reasons[k].kind);
 		free(i->reasons[k].path);
 	}
+	for (size_t k = 0; k < i->n_referrers; k++) {
+		free(i->referrers[k].media_type);
+		free(i->referrers[k].artifact_type);
+		free(i->referrers[k].tag);
+	}
+	free(i->referrers);
 	free(i->children);
 	free(i->reasons);
 	free(i->ref);
@@ -64,21 +70,29 @@ struct image_blob *image_result_add(struct image_result *r, const struct digest 
 	return &r->blobs[r->n_blobs++];
 }
 
-/* What a layout or an archive lacks is seen now; a registry is believed. */
-static int add_blob(struct job *j, const struct digest *d, uint64_t size, const char *type, struct err *e)
+int image_result_add_from(struct image_result *r, const struct image_from *f, const struct digest *d, uint64_t size,
+			  const char *type, bool manifest, struct err *e)
 {
-	struct image_blob *b = image_result_add(j->out, d, size, type, e);
+	struct image_blob *b = image_result_add(r, d, size, type, e);
 	char digest[DIGEST_TEXT];
 	int there = 1;
 
-	if (!b || b->source.location)
-		return b ? 0 : -1;
-	if (!j->from->registry)
-		there = image_from_has(j->from, d, e);
+	if (!b)
+		return -1;
+	b->manifest |= manifest;
+	if (b->source.location)
+		return 0;
+	if (!f->registry)
+		there = image_from_has(f, d, e);
 	if (there < 0)
 		return -1;
-	b->source = image_from_source(j->from, d);
-	return there ? 0 : err_set(e, ERR_TRUNCATED, "'%s': %s is not there", j->from->layout, digest_text(d, digest));
+	b->source = image_from_source(f, d);
+	return there ? 0 : err_set(e, ERR_TRUNCATED, "'%s': %s is not there", f->layout, digest_text(d, digest));
+}
+
+static int add_blob(struct job *j, const struct digest *d, uint64_t size, const char *type, struct err *e)
+{
+	return image_result_add_from(j->out, j->from, d, size, type, false, e);
 }
 
 static int add_document(struct job *j, const struct image_manifest *m, struct err *e)

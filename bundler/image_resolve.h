@@ -30,6 +30,9 @@ void image_result_release(struct image_result *r);
 /* A blob of the image, new or known; borrowed until the next one. Its size counts once. */
 struct image_blob *image_result_add(struct image_result *r, const struct digest *d, uint64_t size, const char *type,
 				    struct err *e) MUST_CHECK;
+/* The same from a source; what a layout or an archive lacks is ERR_TRUNCATED, a registry is believed. */
+int image_result_add_from(struct image_result *r, const struct image_from *f, const struct digest *d, uint64_t size,
+			  const char *type, bool manifest, struct err *e) MUST_CHECK;
 
 /* platforms: "linux/amd64", …, or "all" alone. 1: *out. 0: there is no such image. -1: also when there is one but not
  * for any of these platforms (ERR_UNSUPPORTED), or a layer that nobody may distribute (ERR_UNSUPPORTED). */

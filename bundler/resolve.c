@@ -270,6 +270,7 @@ static int open_run(struct run *r, const char *path, const struct resolve_opts *
 	r->jobs = o->jobs ? o->jobs : pool_jobs();
 	r->image_jobs = o->jobs ? o->jobs : IMAGE_JOBS;
 	r->helm_path = o->helm;
+	r->no_referrers = o->no_referrers;
 	if (find_prefix(r, o->base, e) < 0 || load_facts(r, o->facts, e) < 0 || find_kubernetes(r, o->site, e) < 0 ||
 	    fill_head(r, o, e) < 0)
 		return -1;

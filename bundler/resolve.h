@@ -21,6 +21,7 @@ struct resolve_opts {
 	const char *facts;      /* facts file (facts.h); NULL = none but the manifest's */
 	const char *helm;       /* program; NULL = from PATH */
 	const char *base;       /* folder the lock will be in: its paths are relative to it; NULL = the manifest's folder */
+	bool no_referrers;      /* signatures, attestations and SBOMs of images stay behind */
 	unsigned jobs;          /* 0 = pool_jobs() */
 	int64_t now;            /* the lock's time; 0 = $SOURCE_DATE_EPOCH, else the clock */
 };

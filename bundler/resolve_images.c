@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "image_add.h"
+#include "image_referrers.h"
 #include "image_report.h"
 #include "image_resolve.h"
 #include "resolve_run.h"
@@ -32,6 +33,7 @@ struct works {
 	size_t n;
 	pthread_mutex_t lock;           /* over the archives, each opened once */
 	struct image_archive **archives; size_t n_archives;
+	struct referrers *referrers;    /* NULL: they are not wanted */
 };
 
 static void works_release(struct works *w)
@@ -46,6 +48,7 @@ static void works_release(struct works *w)
 	for (size_t i = 0; i < w->n_archives; i++)
 		image_archive_close(w->archives[i]);
 	free(w->archives);
+	referrers_free(w->referrers);
 	free(w->items);
 	pthread_mutex_destroy(&w->lock);
 }
@@ -184,8 +187,9 @@ static int judge(struct work *w, const struct ref *asked, const struct image_fro
 	return there;
 }
 
-static int ask_registry(struct run *r, struct work *w, struct err *e)
+static int ask_registry(struct works *all, struct work *w, struct err *e)
 {
+	struct run *r = all->run;
 	const struct ref *ref = &w->want->ref;
 	auto_ref struct ref at = { 0 };
 	struct image_from from = { 0 };
@@ -193,8 +197,11 @@ static int ask_registry(struct run *r, struct work *w, struct err *e)
 	if (open_registry(r, w, ref, &at, &from, e) < 0)
 		return -1;
 
-	int there = judge(w, ref, &from, image_resolve(&from, ref, platforms_of(r, w->want), &w->result, e), e);
+	int there = image_resolve(&from, ref, platforms_of(r, w->want), &w->result, e);
 
+	if (there == 1 && all->referrers && image_referrers(all->referrers, &from, &w->result, e) < 0)
+		there = -1;
+	there = judge(w, ref, &from, there, e);
 	if (there == 0 && !w->hint)
 		w->hint = find_node_tags(r, from.registry, from.repository, w->want);
 	return there;
@@ -216,7 +223,7 @@ static int ask_one(struct works *all, struct work *w, struct err *e)
 {
 	if (w->want->layout)
 		return ask_layout(all, w, e);
-	return w->want->base ? ask_made(all->run, w, e) : ask_registry(all->run, w, e);
+	return w->want->base ? ask_made(all->run, w, e) : ask_registry(all, w, e);
 }
 
 /* Never fails itself: all images are asked for before any failure is told. */
@@ -324,6 +331,7 @@ int resolve_images(struct run *r, struct err *e)
 	for (size_t i = 0; i < s->n; i++)
 		all.items[i] = (struct work){ .want = &s->items[i] };
 	pthread_mutex_init(&all.lock, NULL);
+	all.referrers = r->no_referrers ? NULL : referrers_new();
 	progress_begin("images", 0);
 
 	int done = pool_each(r->image_jobs, s->n, ask, &all, e);

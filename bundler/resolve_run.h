@@ -45,6 +45,7 @@ struct run {
 	struct carry carry;
 	struct images images;
 	struct node_tags node_tags;     /* images that were chosen by a node */
+	bool no_referrers;              /* signatures and the like of images stay behind */
 	bool has_clash;                 /* two sizes for one digest: a sha256 of the manifest may be wrong */
 	struct digest clash;
 };

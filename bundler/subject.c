@@ -62,7 +62,9 @@ static int open_bundle(struct subject *s, const struct subject_options *o, struc
 
 static int open_lock(struct subject *s, const struct subject_options *o, struct err *e)
 {
-	const struct resolve_opts r = { .site = o->site, .overlays = o->overlays, .facts = o->facts, .jobs = o->jobs };
+	const struct resolve_opts r = {
+		.site = o->site, .overlays = o->overlays, .facts = o->facts, .no_referrers = o->no_referrers, .jobs = o->jobs,
+	};
 	int is_lock = lock_is(s->path, e);
 
 	if (is_lock == 1 && (o->site || o->facts || (o->overlays && o->overlays->n)))

@@ -16,6 +16,7 @@
 struct subject_options {
 	const char *site, *facts;       /* of a manifest; NULL = none */
 	const struct strv *overlays;    /* of a manifest; NULL = none */
+	bool no_referrers;              /* of a manifest */
 	const char *trust;              /* of a bundle */
 	unsigned jobs;
 };

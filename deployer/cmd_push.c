@@ -30,10 +30,10 @@ static void print(const struct push_report *r, const char *host, bool json)
 
 	if (json)
 		printf("{\"blobs\":%llu,\"bytes\":%llu,\"charts\":%llu,\"files\":%llu,\"images\":%llu,\"mounted\":%llu,"
-		       "\"present\":%llu,\"registry\":\"%s\",\"uploaded\":%llu}\n",
+		       "\"present\":%llu,\"referrers\":%llu,\"registry\":\"%s\",\"uploaded\":%llu}\n",
 		       (unsigned long long)r->blobs, (unsigned long long)r->bytes, (unsigned long long)r->charts,
 		       (unsigned long long)r->files, (unsigned long long)r->images, (unsigned long long)r->mounted,
-		       (unsigned long long)r->present, host, (unsigned long long)r->uploaded);
+		       (unsigned long long)r->present, (unsigned long long)r->referrers, host, (unsigned long long)r->uploaded);
 	else
 		printf("%s: %llu image%s, %llu chart%s, %llu file%s: %llu blobs uploaded (%s), %llu mounted, %llu already there\n", host,
 		       (unsigned long long)r->images, plural(r->images), (unsigned long long)r->charts, plural(r->charts),

@@ -9,7 +9,7 @@
 /*
  * The plan: every tag with its tree of manifests, every blob once with all the repositories that need it. Blobs
  * first (one HEAD each in its first repository, mounted into the others), then manifests children before
- * parents, tags last. Requests: one HEAD per (blob, repository) and per tag when nothing changed.
+ * parents, tags, and what belongs to images last. Requests: one HEAD per (blob, repository) and per tag when nothing changed.
  */
 
 /* Shows the bytes as they go, each once however often they are sent. */
@@ -202,7 +202,7 @@ static int send_all(struct push_plan *p, unsigned jobs, struct err *e)
 {
 	bool all = true;
 
-	if (pool_each(jobs, p->n_tags, check_tag, p, e) < 0)
+	if (pool_each(jobs, p->n_tags, check_tag, p, e) < 0 || push_check_referrers(p, jobs, e) < 0)
 		return -1;
 	p->settled = xcalloc(p->repositories.n, sizeof(*p->settled));
 	for (size_t i = 0; i < p->n_tags; i++)
@@ -211,6 +211,8 @@ static int send_all(struct push_plan *p, unsigned jobs, struct err *e)
 		all = all && p->tags[i].right;
 		p->settled[p->tags[i].repository] &= p->tags[i].right;
 	}
+	for (size_t i = 0; i < p->n_referrers; i++)
+		p->settled[p->referrers[i].repository] &= p->referrers[i].there;
 
 	/* A tag is put last and read back, so a right tag proves what hangs on it, but a registry may have lost blobs
 	 * since: they are asked for in every case. */
@@ -222,6 +224,8 @@ static int send_all(struct push_plan *p, unsigned jobs, struct err *e)
 		r = send_documents(p, jobs, e);
 	if (r == 0)
 		r = pool_each(jobs, p->n_tags, send_tag, p, e);
+	if (r == 0)
+		r = push_send_referrers(p, jobs, e);
 	progress_end();
 	return r;
 }

@@ -13,6 +13,9 @@ void push_plan_release(struct push_plan *p)
 		free(p->tags[i].type);
 	}
 	free(p->tags);
+	for (size_t i = 0; i < p->n_referrers; i++)
+		push_referrer_release(&p->referrers[i]);
+	free(p->referrers);
 	free(p->groups);
 	free(p->settled);
 }
@@ -64,7 +67,9 @@ int push_load_document(struct push_plan *p, const struct digest *d, struct buf *
 	return 0;
 }
 
-static int add_manifest(struct push_plan *p, const struct digest *d, const char *type, size_t repository, struct err *e)
+/* blobs_only: the manifest itself is somebody else's to push. */
+static int add_manifest(struct push_plan *p, const struct digest *d, const char *type, size_t repository, bool blobs_only,
+			struct err *e)
 {
 	auto_buf struct buf bytes = BUF_INIT(OCI_MANIFEST_MAX);
 	auto_oci_manifest struct oci_manifest m = { 0 };
@@ -75,7 +80,8 @@ static int add_manifest(struct push_plan *p, const struct digest *d, const char 
 	for (size_t i = 0; i < m.n_layers; i++)
 		if (add_blob(p, &m.layers[i], repository, e) < 0)
 			return -1;
-	add_document(p, d, m.media_type ? m.media_type : type, repository, 0);
+	if (!blobs_only)
+		add_document(p, d, m.media_type ? m.media_type : type, repository, 0);
 	return 0;
 }
 
@@ -89,7 +95,7 @@ static int add_tree(struct push_plan *p, const struct digest *d, const char *typ
 
 	*height = 0;
 	if (!oci_is_index(type))
-		return add_manifest(p, d, type, repository, e);
+		return add_manifest(p, d, type, repository, false, e);
 	if (depth > OCI_NESTING_MAX)
 		return err_set(e, ERR_LIMIT, "index: nested more than %d deep", OCI_NESTING_MAX);
 	if (push_load_document(p, d, &bytes, e) < 0 || oci_parse_index(bytes.ptr, bytes.len, type, &ix, e) < 0)
@@ -128,24 +134,40 @@ static int add_target(struct push_plan *p, const struct ref *target, const struc
 	return 0;
 }
 
-/* The type of what the site tag names: the index's own, or the chosen child's. */
+/* The type of what the site tag names: the index's own, or the chosen child's, whose index is not here: Docker's manifests
+ * say theirs, OCI's need not. */
 static int target_type(struct push_plan *p, const struct content_image *i, char **out, struct err *e)
 {
 	auto_buf struct buf bytes = BUF_INIT(OCI_MANIFEST_MAX);
-	auto_oci_index struct oci_index ix = { 0 };
+	auto_json json_t *j = NULL;
+	const char *said;
 
 	*out = NULL;
 	if (digest_eq(&i->digest, &i->target)) {
 		*out = xstrdup(i->media_type);
 		return 0;
 	}
-	if (push_load_document(p, &i->digest, &bytes, e) < 0 ||
-	    oci_parse_index(bytes.ptr, bytes.len, i->media_type, &ix, e) < 0)
+	if (push_load_document(p, &i->target, &bytes, e) < 0)
 		return -1;
-	for (size_t k = 0; k < ix.n_manifests && !*out; k++)
-		if (digest_eq(&ix.manifests[k].digest, &i->target))
-			*out = xstrdup(ix.manifests[k].media_type);
-	return *out ? 0 : err_set(e, ERR_MALFORMED, "its target is not in its index");
+	j = jdoc_parse(buf_str(&bytes), bytes.len, OCI_MANIFEST_MAX, "manifest", e);
+	if (!j)
+		return -1;
+	said = jdoc_text(j, "mediaType", NULL);
+	*out = xstrdup(said ? said : OCI_MANIFEST);
+	return 0;
+}
+
+/* With a tag it is one more image of its repository; with a subject alone it goes there by its digest. */
+static int add_referrer(struct push_plan *p, const struct content_referrer *c, size_t repository, struct err *e)
+{
+	char text[DIGEST_TEXT];
+
+	if (add_manifest(p, &c->digest, c->media_type, repository, !c->tag, e) < 0 || push_gather_referrer(p, c, repository, e) < 0)
+		return err_wrap(e, "what belongs to it as %s", digest_text(&c->digest, text));
+	if (c->tag)
+		add_tag(p, c->tag, repository, &c->digest, c->media_type);
+	p->report->referrers++;
+	return 0;
 }
 
 static int add_image(struct push_plan *p, const struct content_image *i, struct err *e)
@@ -159,6 +181,9 @@ static int add_image(struct push_plan *p, const struct content_image *i, struct 
 		return err_wrap(e, "image '%s'", i->ref);
 	for (size_t k = 0; k < i->tags.n; k++)
 		add_tag(p, i->tags.items[k], repository_of(p, target.path), &i->target, type);
+	for (size_t k = 0; k < i->n_referrers; k++)
+		if (add_referrer(p, &i->referrers[k], repository_of(p, target.path), e) < 0)
+			return err_wrap(e, "image '%s'", i->ref);
 	p->report->images++;
 	return 0;
 }
@@ -297,5 +322,6 @@ int push_gather(struct push_plan *p, const struct strv *wanted, struct err *e)
 		return -1;
 	sort_places(p);
 	sort_documents(p);
+	push_sort_referrers(p);
 	return check_tags(p, e);
 }

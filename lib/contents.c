@@ -179,8 +179,9 @@ static int compare_sets(const void *a, const void *b)
 static int compare_referrers(const void *a, const void *b)
 {
 	const struct content_referrer *x = a, *y = b;
+	int by_digest = digest_cmp(&x->digest, &y->digest);
 
-	return digest_cmp(&x->digest, &y->digest);
+	return by_digest ? by_digest : strcmp(x->tag ? x->tag : "", y->tag ? y->tag : "");
 }
 
 void contents_sort(struct contents *c)
@@ -292,7 +293,7 @@ static int check_referrers(const struct content_image *i, struct err *e)
 	for (size_t k = 0; k < i->n_referrers; k++) {
 		const struct content_referrer *r = &i->referrers[k];
 
-		if (k && digest_cmp(&r[-1].digest, &r->digest) >= 0)
+		if (k && compare_referrers(r - 1, r) >= 0)
 			return err_set(e, ERR_MALFORMED, "referrers are out of order, or one is there twice");
 		if (r->tag && !ref_tag_ok(r->tag))
 			return err_set(e, ERR_UNSAFE, "referrer: '%s' is no tag", r->tag);

@@ -274,6 +274,32 @@ static int add_charts_and_files(const struct lock *l, struct entries *v, struct 
 	return 0;
 }
 
+/* Images of one repository may have the same ones: each stands there once. */
+static bool has_entry(const struct entries *v, size_t from, const struct digest *d, const char *name)
+{
+	for (size_t i = from; i < v->n; i++)
+		if (digest_eq(&v->items[i].digest, d) && str_eq(descriptor_note(&v->items[i], OCI_REF_NAME), name))
+			return true;
+	return false;
+}
+
+static int add_referrers(const struct lock *l, struct entries *v, size_t from, const struct content_image *i, struct err *e)
+{
+	auto_ref struct ref r = { 0 };
+
+	if (i->n_referrers && ref_parse(i->ref, &r, e) < 0)
+		return -1;
+	for (size_t k = 0; k < i->n_referrers; k++) {
+		const struct content_referrer *c = &i->referrers[k];
+		const struct ref one = { .host = r.host, .path = r.path, .tag = c->tag, .has_digest = !c->tag, .digest = c->digest };
+		auto_free char *name = ref_format(&one);
+
+		if (!has_entry(v, from, &c->digest, name) && add_entry(l, v, &c->digest, name, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int lock_index_json(const struct lock *l, struct buf *out, struct err *e)
 {
 	CLEANUP(entries_release) struct entries v = { 0 };
@@ -283,5 +309,11 @@ int lock_index_json(const struct lock *l, struct buf *out, struct err *e)
 			return -1;
 	if (add_charts_and_files(l, &v, e) < 0)
 		return -1;
+
+	size_t from = v.n;
+
+	for (size_t i = 0; i < l->contents.n_images; i++)
+		if (add_referrers(l, &v, from, &l->contents.images[i], e) < 0)
+			return -1;
 	return oci_make_index(v.items, v.n, out, e);
 }

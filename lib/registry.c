@@ -35,6 +35,7 @@ struct registry *registry_open(struct http_client *http, const char *host, const
 	r->answer_ms = o->answer_ms ? o->answer_ms : ANSWER_MS;
 	r->quota_limit = r->quota_left = UINT64_MAX;
 	registry_auth_init(&r->auth);
+	pthread_mutex_init(&r->referrers_lock, NULL);
 	if (give_settings(http, api, o, e) < 0)
 		return NULL;
 	r->base = http_host_base(http, api);
@@ -48,6 +49,7 @@ void registry_close(struct registry *r)
 	if (!r)
 		return;
 	registry_auth_release(&r->auth);
+	pthread_mutex_destroy(&r->referrers_lock);
 	url_release(&r->url);
 	free(r->host);
 	free(r->base);

@@ -36,6 +36,8 @@ struct registry_auth {
 
 enum registry_standing { STANDING_UNKNOWN, STANDING_GOOD, STANDING_REFUSED };
 
+enum registry_referrers_api { REFERRERS_UNKNOWN, REFERRERS_THERE, REFERRERS_ABSENT };
+
 struct registry {
 	struct http_client *http;
 	char *host, *base;              /* as given; "https://host" */
@@ -47,6 +49,8 @@ struct registry {
 	struct registry_auth auth;
 	_Atomic uint64_t requests, token_requests, heads, gets, puts, mounts, bytes_in, bytes_out;
 	_Atomic uint64_t quota_limit, quota_left;       /* UINT64_MAX = never seen */
+	_Atomic int referrers;          /* enum registry_referrers_api */
+	pthread_mutex_t referrers_lock; /* held by who asks first */
 };
 
 void registry_auth_init(struct registry_auth *a);

@@ -258,3 +258,38 @@ int registry_tags(struct registry *r, const char *repository, struct strv *out, 
 	p.tags = (struct strv){ 0 };
 	return 1;
 }
+
+/* Bytewise sorted as far as it goes, and past what begins with prefix. */
+static bool is_past(const struct strv *tags, const char *prefix)
+{
+	const char *last = tags->n ? tags->items[tags->n - 1] : "";
+
+	for (size_t i = 1; i < tags->n; i++)
+		if (strcmp(tags->items[i - 1], tags->items[i]) > 0)
+			return false;
+	return strcmp(last, prefix) > 0 && !str_starts(last, prefix);
+}
+
+int registry_tags_prefix(struct registry *r, const char *repository, const char *prefix, unsigned pages, struct strv *out,
+			 struct err *e)
+{
+	CLEANUP(pages_release) struct pages p = { .page = BUF_INIT(PAGE_BYTES) };
+	auto_free char *base = xasprintf("%s/v2/%s/tags/list?n=%u", r->base, repository, TAGS_PAGE);
+	int more = 1;
+
+	if (registry_check_names(repository, NULL, e) < 0)
+		return -1;
+	strv_push(&p.seen, base);
+	for (unsigned n = 0; n < pages && more > 0 && !is_past(&p.tags, prefix); n++)
+		more = pages_next(&p, r, repository, base, e);
+	if (more < 0)
+		return -1;
+	if (!p.page.len)
+		return 0;
+	for (size_t i = 0; i < p.tags.n; i++)
+		if (str_starts(p.tags.items[i], prefix))
+			strv_push(out, p.tags.items[i]);
+	strv_sort(out);
+	strv_uniq(out);
+	return more > 0 && !is_past(&p.tags, prefix) ? 2 : 1;
+}

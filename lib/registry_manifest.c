@@ -188,10 +188,9 @@ static int check_taken(struct registry *r, const struct http_response *answer, c
 	return 0;
 }
 
-int registry_manifest_put(struct registry *r, const char *repository, const char *ref, const char *type,
-			  const void *bytes, size_t n, struct err *e)
+static int put(struct registry *r, const char *repository, const char *ref, const char *type, const void *bytes, size_t n,
+	       struct http_response *answer, struct err *e)
 {
-	auto_response struct http_response answer = HTTP_RESPONSE_INIT;
 	auto_free char *url = manifest_url(r, repository, ref), *subject = registry_subject(r, repository, ref);
 	auto_free char *content_type = xasprintf("Content-Type: %s", type);
 	const char *const headers[] = { content_type, NULL };
@@ -203,13 +202,36 @@ int registry_manifest_put(struct registry *r, const char *repository, const char
 
 	if (registry_check_names(repository, ref, e) < 0)
 		return -1;
-	if (registry_ask(r, &a, &answer, e) < 0)
+	if (registry_ask(r, &a, answer, e) < 0)
 		return err_wrap(e, "%s", subject);
-	if (answer.status != 201 && answer.status != 200)
-		return registry_refused(r, &answer, subject, e);
-	if (check_taken(r, &answer, repository, ref, &d, e) < 0)
+	if (answer->status != 201 && answer->status != 200)
+		return registry_refused(r, answer, subject, e);
+	if (check_taken(r, answer, repository, ref, &d, e) < 0)
 		return -1;
 	r->puts++;
 	r->bytes_out += n;
+	return 0;
+}
+
+int registry_manifest_put(struct registry *r, const char *repository, const char *ref, const char *type,
+			  const void *bytes, size_t n, struct err *e)
+{
+	auto_response struct http_response answer = HTTP_RESPONSE_INIT;
+
+	return put(r, repository, ref, type, bytes, n, &answer, e);
+}
+
+int registry_referrer_put(struct registry *r, const char *repository, const struct digest *subject, const char *type,
+			  const void *bytes, size_t n, bool *linked, struct err *e)
+{
+	auto_response struct http_response answer = HTTP_RESPONSE_INIT;
+	struct digest d = digest_of(bytes, n), named;
+	char text[DIGEST_TEXT];
+	const char *said;
+
+	if (put(r, repository, digest_text(&d, text), type, bytes, n, &answer, e) < 0)
+		return -1;
+	said = http_header(&answer, "oci-subject");
+	*linked = said && digest_parse(said, &named) && digest_eq(&named, subject);
 	return 0;
 }

@@ -15,7 +15,8 @@
 #   free_port                     prints a TCP port nobody listens on
 #
 #   stand_registry NAME OPTION...    tests/stand/registry; see there     stand_chartrepo NAME DIR OPTION...
-#   stand_discard NAME OPTION...     the registry that keeps nothing     stand_stop NAME
+#   stand_discard NAME OPTION...     the registry that keeps nothing     stand_referrers NAME OPTION...  one with the referrers API
+#   stand_stop NAME
 #   stand_images DIR OPTION...       makes images                        stand_push NAME LAYOUT PATH:TAG...
 #   stand_fact NAME KEY              address, url, ca, password-file, …  stand_log NAME [REGEX]   its requests
 #   stand_cluster OPTION...          a cluster of the suite's own        in_cluster COMMAND...    in its network
@@ -153,6 +154,15 @@ stand_discard() {
 	start_server "$test_stand" discard "$B/tests/discard" "$@"
 	wait_server "$test_stand" discard 5 grep -q ^pid= "$test_stand/discard.log"
 	cp "$test_stand/discard.log" "$test_stand/facts"
+}
+
+stand_referrers() {
+	test_stand=$T/stand/$1
+	shift
+	mkdir -p "$test_stand"
+	rm -f "$test_stand/facts"
+	start_server "$test_stand" referrers tests/stand/referrers.py --facts "$test_stand/facts" --log "$test_stand/requests" "$@"
+	wait_server "$test_stand" referrers 20 test -s "$test_stand/facts"
 }
 
 stand_stop() {

@@ -15,7 +15,8 @@
 
 #define CONTENTS_MAX (1u << 20)         /* bytes of bundle.json */
 
-/* What belongs to an image: a signature, an attestation, an SBOM; a manifest in the same repository. */
+/* What belongs to an image: a signature, an attestation, an SBOM; a manifest in the same repository. In the bundle's index.json it
+ * is "HOST/PATH:TAG" by its tag, else "HOST/PATH@sha256:…". */
 struct content_referrer {
 	struct digest digest;
 	char *media_type;       /* of the manifest */
@@ -45,7 +46,7 @@ struct content_image {
 	struct digest target;   /* what the site tag names: `digest`, or the one child (sparse rule, format §7) */
 	struct content_child *children; size_t n_children;      /* of an index, in its order */
 	struct strv tags;       /* further tags on site */
-	struct content_referrer *referrers; size_t n_referrers; /* sorted by digest */
+	struct content_referrer *referrers; size_t n_referrers; /* sorted by digest, then tag: one may have several */
 	uint64_t size;          /* bytes of all carried blobs of this image, shared ones counted */
 	struct content_reason *reasons; size_t n_reasons;
 	json_t *notes;          /* strings for people: "all platforms taken: …"; may be NULL */

@@ -108,5 +108,5 @@ const struct lock_made *lock_find_made(const struct lock *l, const struct digest
 uint64_t lock_size(const struct lock *l);
 
 /* The layout's own files: bytes of "index.json" for these contents (format §7): images by reference, charts as
- * charts/NAME:VERSION, files as files/NAME:<32 hex>. */
+ * charts/NAME:VERSION, files as files/NAME:<32 hex>, what belongs to an image as contents.h says. */
 int lock_index_json(const struct lock *l, struct buf *out, struct err *e) MUST_CHECK;

@@ -107,6 +107,26 @@ int registry_blob_mount(struct registry *r, const struct registry_blob *b, struc
 /* All tags, sorted. 1, or 0: no such repository. At most 1,000,000 tags, 10,000 pages. */
 int registry_tags(struct registry *r, const char *repository, struct strv *out, struct err *e) MUST_CHECK;
 
+/* The tags that begin with prefix, as far as `pages` requests go. 1, 0: no such repository. 2: there is more, of which
+ * nothing is known. A sorted list is read as far as it matters. */
+int registry_tags_prefix(struct registry *r, const char *repository, const char *prefix, unsigned pages, struct strv *out,
+			 struct err *e) MUST_CHECK;
+
+/* ---- what belongs to a manifest: signatures, attestations ---- */
+
+struct oci_index;
+/* What names d as its subject, from all pages: descriptors with artifact type and annotations. 1: *out has them, maybe
+ * none. 0: this registry has no such API; that is remembered, so it costs one request a registry. Nobody has looked yet
+ * whether what it lists is there, or true. */
+int registry_referrers(struct registry *r, const char *repository, const struct digest *d, struct oci_index *out,
+		       struct err *e) MUST_CHECK;
+/* The tag of the index that says the same where there is no API: "sha256-<hex>". Owned. */
+char *registry_referrers_tag(const struct digest *d) MUST_CHECK;
+/* registry_manifest_put of a manifest that has a subject, by its own digest. *linked: the registry says that it lists it; else
+ * that index is the client's to keep. */
+int registry_referrer_put(struct registry *r, const char *repository, const struct digest *subject, const char *type,
+			  const void *bytes, size_t n, bool *linked, struct err *e) MUST_CHECK;
+
 /* ---- what it cost ---- */
 
 struct registry_stats {
