@@ -18,3 +18,4 @@ COMMAND(verify);
 COMMAND(inspect);
 COMMAND(extract);
 COMMAND(init);
+COMMAND(facts);

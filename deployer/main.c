@@ -20,6 +20,8 @@ int main(int argc, char **argv)
 		  extract_opts_size, 1, -1, extract_run, "deployer extract bundle.tar.zst packages/headers -o /srv/repos" },
 		{ "init", "BUNDLE", "Write a site file to begin with, with every key BUNDLE knows.", init_options, init_opts_size, 1, 1,
 		  init_run, "deployer init bundle.tar.zst --set domain=ml.example -o site.yaml" },
+		{ "facts", "", "Write what the nodes of the site are, for `bundler --facts`.", facts_options, facts_opts_size, 0, 0,
+		  facts_run, "deployer facts -o facts.json" },
 		{ 0 }
 	};
 

@@ -100,13 +100,31 @@ static int check_kubeconfig(const char *config, struct err *e)
 		       "kubernetes.kubeconfig in the site file", config);
 }
 
-int session_tools(struct session *s, struct err *e)
+/* *out NULL: none is needed. */
+static int find_kubeconfig(const struct session *s, char **out, struct err *e)
 {
 	auto_free char *config = kubeconfig(s);
 
 	if (!config && !getenv("KUBERNETES_SERVICE_HOST"))
 		return err_set(e, ERR_CLUSTER, "cluster: no kubeconfig: give --kubeconfig FILE or set KUBECONFIG");
 	if (config && check_kubeconfig(config, e) < 0)
+		return -1;
+	*out = TAKE(config);
+	return 0;
+}
+
+int session_kubectl(struct session *s, struct err *e)
+{
+	auto_free char *config = NULL;
+
+	return find_kubeconfig(s, &config, e) < 0 ? -1 : kubectl_open(&s->kubectl, NULL, config, s->site.context, e);
+}
+
+int session_tools(struct session *s, struct err *e)
+{
+	auto_free char *config = NULL;
+
+	if (find_kubeconfig(s, &config, e) < 0)
 		return -1;
 	kubectl_close(&s->kubectl);     /* that session_site may have asked with */
 	if (open_helm(s, config, e) < 0 || open_kubectl(s, config, e) < 0)

@@ -63,6 +63,8 @@ int session_site(struct session *s, struct err *e) MUST_CHECK;
 /* Tools of the bundle (role: tool, this platform) are written into a 0700 folder of the state directory, hashed while
  * written, and before every exec opened, fstat'ed and hashed through that descriptor (format §4); else PATH. */
 int session_tools(struct session *s, struct err *e) MUST_CHECK;
+/* Without a bundle: kubectl from PATH. opts and the site must be there. */
+int session_kubectl(struct session *s, struct err *e) MUST_CHECK;
 /* Asks the cluster for its version and API versions. ERR_CLUSTER when it does not answer. */
 int session_cluster(struct session *s, struct err *e) MUST_CHECK;
 int session_registry(struct session *s, struct err *e) MUST_CHECK;

@@ -75,6 +75,11 @@ void facts_release(struct facts *f)
 	*f = (struct facts){ 0 };
 }
 
+void facts_node_release(struct facts_node *node)
+{
+	decode_free(&node_type, node);
+}
+
 static void document_release(struct document *d)
 {
 	decode_free(&file_type, d);

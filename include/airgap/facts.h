@@ -51,6 +51,7 @@ int facts_decode(const json_t *j, const struct ydoc_marks *marks, const char *su
 /* The other way; NULL when there is nothing to say. */
 json_t *facts_encode(const struct facts *f) MUST_CHECK;
 int facts_dump(const struct facts *f, struct buf *out, struct err *e) MUST_CHECK;      /* a file: pretty JSON */
+void facts_node_release(struct facts_node *node);
 /* Adds a node, or counts one that is like it. The node's texts are taken. */
 void facts_add_take(struct facts *f, struct facts_node *node);
 /* Adds the nodes of `from`, and its versions where `to` has none. `from` is empty then. */

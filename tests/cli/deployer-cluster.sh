@@ -170,6 +170,32 @@ for line in sys.stdin:
         print(e["verb"], e["requestURI"])'
 }
 
+# ---- what the nodes are
+
+site
+facts() { in_net "$B/bin/deployer" facts --site "$T/site.yaml" -o "$T/facts.json"; }
+# node EXPRESSION - of f, the facts, and n, their one node.
+node() { python3 -c 'import json, sys; f = json.load(open(sys.argv[1])); [n] = f["nodes"]; print(eval(sys.argv[2]))' "$T/facts.json" "$1"; }
+ok 'facts of the nodes' facts
+said 'they are told' "1 node .*, kernel $(uname -r)"
+is 'as the kubelet says them' "$(node 'n["kernel"], n["architecture"], n["runtime"].split(":")[0], n["count"]')" \
+	"$(kubectl get nodes -o 'jsonpath={.items[0].status.nodeInfo.kernelVersion} {.items[0].status.nodeInfo.architecture}' |
+		python3 -c 'k, a = input().split(); print((k, a, "containerd", 1))')"
+is 'with versions for rendering' "$(node 'f["kubernetes"]["version"], "apps/v1" in f["kubernetes"]["apiVersions"], "gpu" in n')" \
+	"('$(kubectl version -o json | python3 -c 'import json, sys; print(json.load(sys.stdin)["serverVersion"]["gitVersion"])')', True, False)"
+is 'without its name' "$(node '"name" in n or "uid" in n, sorted(f)')" "(False, ['apiVersion', 'created', 'kind', 'kubernetes', 'nodes'])"
+nfd=feature.node.kubernetes.io
+kubectl label nodes --all $nfd/system-os_release.ID=rocky $nfd/system-os_release.VERSION_ID=9.4 $nfd/kernel-version.full=5.14.0-1.el9 \
+	$nfd/pci-10de.present=true nvidia.com/gpu.product=A100 nvidia.com/gpu.count=2 nvidia.com/cuda.driver-version.full=580.1 >/dev/null
+ok 'facts where features are discovered' facts
+is 'labels go before words' "$(node '" ".join(str(n[k]) for k in ("os", "osVersion", "kernel", "gpu", "gpus", "gpuProduct", "gpuDriver"))')" \
+	'rocky 9.4 5.14.0-1.el9 True 2 A100 580.1'
+kubectl label nodes --all $nfd/system-os_release.ID- $nfd/system-os_release.VERSION_ID- $nfd/kernel-version.full- $nfd/pci-10de.present- \
+	nvidia.com/gpu.product- nvidia.com/gpu.count- nvidia.com/cuda.driver-version.full- >/dev/null
+config=$T/absent.kubeconfig
+fails 'facts of no cluster' 40 facts
+config=
+
 # ---- refused before the first write
 
 site
