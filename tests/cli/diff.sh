@@ -23,7 +23,7 @@ kind: Pod
 metadata: {name: p}
 spec: {containers: [{name: a, image: "up.example/app:{{ .Values.tag }}"}, {name: b, image: "up.example/same:1"}, {name: c, image: "up.example/moved:1"}]}
 END
-printf 'apiVersion: x/v1\nkind: P\nspec: {off: {repository: up.example, image: extra, version: "1", enabled: false}}\n' >"$T/w/old/templates/p.yaml"
+printf 'apiVersion: x/v1\nkind: P\nspec: {idle: {repository: up.example, image: extra, version: "1", enabled: false}}\n' >"$T/w/old/templates/p.yaml"
 
 # state VERSION TAG - the chart web and its manifest
 state() {
@@ -103,7 +103,7 @@ FILES
   - gone
 
 NOT CARRIED
-  - up.example/extra:1  disabled in chart 'old': old/templates/p.yaml: P: spec.off
+  - up.example/extra:1  disabled in chart 'old': old/templates/p.yaml: P: spec.idle
 
 to carry
 END
