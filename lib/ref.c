@@ -284,7 +284,10 @@ bool ref_looks_like(const char *text)
 
 	auto_free char *first = xstrndup(text, (size_t)(slash - text));
 
-	return reads_as_host(first) || telling_tag(r.tag);
+	/* A capital alone makes no host here: Deployment/web:v1. */
+	if (strpbrk(first, ".:") || strcmp(first, "localhost") == 0)
+		return true;
+	return !strpbrk(first, UPPER) && telling_tag(r.tag);
 }
 
 /* One piece of a text: cut to what may be a reference, and kept if it is one. */
@@ -314,6 +317,15 @@ static void consider(const char *s, size_t n, struct strv *out)
 		strv_push(out, ref);
 }
 
+/* `https://…?x=a/b:c1`: an address, to its end. docker:// and oci:// name images. */
+static bool is_url(const char *s, size_t n)
+{
+	const char *mark = memmem(s, n, "://", 3);
+
+	return mark && mark > s && !(mark >= s + 6 && strncmp(mark - 6, "docker", 6) == 0) &&
+	       !(mark >= s + 3 && strncmp(mark - 3, "oci", 3) == 0);
+}
+
 void ref_find(const char *text, struct strv *out)
 {
 	static const char set[] = LOWER UPPER DIGITS "._/:@-";
@@ -321,7 +333,9 @@ void ref_find(const char *text, struct strv *out)
 	while (*text) {
 		size_t n = strspn(text, set);
 
-		if (n)
+		if (is_url(text, n))
+			n = strcspn(text, " \t\r\n\"'<>()[]{},;|");
+		else if (n)
 			consider(text, n, out);
 		text += n;
 		text += strcspn(text, set);

@@ -54,13 +54,14 @@ bool ref_tag_ok(const char *tag);
  *   - a path of one component or more stands behind an explicit host, or the path has a slash, and
  *   - a tag or a digest is given,
  * and is no for a tag that is a taint's effect (nvidia.com/gpu:NoSchedule), for hosts of labels and API groups
- * (kubernetes.io/arch:amd64) and for a path that is a version or a number (example.com/v1:Thing). Without a host the tag must have a digit or
- * be a usual word (latest, stable, main, …) and must not be a port (default/service:9000). So `redis:7`,
+ * (kubernetes.io/arch:amd64) and for a path that is a version or a number (example.com/v1:Thing). A host must have a dot
+ * or a colon here, or be localhost. Without one the tag must have a digit or be a usual word (latest, stable, main, …)
+ * and must not be a port (default/service:9000). So `redis:7`,
  * `quay.io/org/app` and `org/app:prod` are no: under a key such as `image` use ref_parse.
  */
 bool ref_looks_like(const char *text);
 /* Adds every piece of a longer text (arguments, YAML in YAML, HOCON) that looks like a reference, in order of
- * appearance, repeats included. Paths from the root are none. Pieces end at any character that no reference has, so `--image=REF,` is found; docker:// and oci://
+ * appearance, repeats included. Paths from the root and addresses are none. Pieces end at any character that no reference has, so `--image=REF,` is found; docker:// and oci://
  * in front are cut off. */
 void ref_find(const char *text, struct strv *out);
 

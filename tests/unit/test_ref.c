@@ -148,7 +148,9 @@ TEST(recognises_images_where_nothing_says_so)
 		{ "10.0.0.0/8", false },               { "a/b c:1", false },                  { "", false },
 		{ "http://x.y:80/z", false },          { "text/plain;charset=utf-8", false }, { "{{ .Values.image }}:1", false },
 		{ "$(secret:N/KEY)", false },          { "2024/01/02:03", false },            { "nvcr.io/nvidia/driver:550-ubuntu22.04", true },
-		{ "Kind/name:1", true },               { "a/b:c", false },                    { "example.com/x:8080", true },
+		{ "Kind/name:1", false },              { "a/b:c", false },                    { "example.com/x:8080", true },
+		{ "kubernetes.io/arch:amd64", false }, { "batch.k8s.io/v1:Job", false },      { "example.com/v1beta1:Thing", false },
+		{ "10.0.0.0/8:443", false },           { "registry.example/v1tool:2", true },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
@@ -185,6 +187,8 @@ TEST(finding_is_linear)
 	text[n] = '\0';
 	ref_find(text, &found);
 	assert_int_equal(found.n, 0);
+	ref_find("see https://a.b:80/c:1?x=d/e:f1&y=(g/h:i2 and /etc/j/k:l3", &found);
+	assert_int_equal(found.n, 1);   /* behind the address */
 }
 
 static char *target(const char *text, const struct ref_site *site, struct err *e)
