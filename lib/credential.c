@@ -164,6 +164,20 @@ static bool is_reference(const char *s)
 	return str_starts(s, "env:") || str_starts(s, "file:");
 }
 
+/* What goes into a header as it stands must not end it. Basic is base64, but its first colon ends the user. */
+static int check_sendable(const struct credential *c, struct err *e)
+{
+	if (c->kind == CREDENTIAL_BASIC && c->username && strchr(c->username, ':'))
+		return err_set(e, ERR_AUTH, "%s: a username with a ':' cannot be sent", c->origin);
+	if (c->kind != CREDENTIAL_BEARER)
+		return 0;
+	for (const char *p = c->secret.text; *p; p++)
+		if (*p <= ' ' || *p > '~')
+			return err_set(e, ERR_AUTH, "%s: the token has a blank, a line break or another character that no token has: "
+				       "is it cut or pasted wrongly?", c->origin);
+	return 0;
+}
+
 /* Asked once: a prompt must not come twice. */
 static int rule_resolve(struct credential_set *s, struct rule *r, struct err *e)
 {
@@ -184,6 +198,10 @@ static int rule_resolve(struct credential_set *s, struct rule *r, struct err *e)
 	r->found.kind = r->token ? CREDENTIAL_BEARER : CREDENTIAL_BASIC;
 	r->found.username = copy_or_null(user.text);
 	r->found.origin = xasprintf("settings of '%s%s%s'", r->host, *r->path ? "/" : "", r->path);
+	if (check_sendable(&r->found, e) < 0) {
+		credential_release(&r->found);
+		return -1;
+	}
 	r->resolved = true;
 	return 0;
 }
@@ -256,5 +274,5 @@ int credential_find(struct credential_set *s, const char *host, const char *repo
 	int rc = find_locked(s, name, repository, out, e);
 
 	pthread_mutex_unlock(&s->lock);
-	return rc;
+	return rc > 0 && check_sendable(out, e) < 0 ? -1 : rc;
 }

@@ -53,7 +53,8 @@ int credential_set_resolve(struct credential_set *s, struct err *e) MUST_CHECK;
 DEFINE_CLEANUP_PTR(cleanup_credential_set, struct credential_set, credential_set_free)
 
 /* host as url_host spells it ("docker.io" for Docker Hub), repository or path ("" = any). 1: *out is filled.
- * 0: anonymous. -1: a reference, a file or a helper failed (ERR_AUTH, ERR_USAGE, ERR_MALFORMED). */
+ * 0: anonymous. -1: a reference, a file or a helper failed, or gave what no header can hold (ERR_AUTH, ERR_USAGE,
+ * ERR_MALFORMED). */
 int credential_find(struct credential_set *s, const char *host, const char *repository, struct credential *out,
 		    struct err *e) MUST_CHECK;
 

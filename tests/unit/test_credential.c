@@ -191,6 +191,31 @@ TEST(makes_headers)
 	assert_string_equal(out.text, "Bearer open sesame");
 }
 
+/* A line break would begin a header of its own. */
+TEST(refuses_what_no_header_can_hold)
+{
+	static const struct credential_host token = { .host = "a", .token = "env:PA" };
+	static const struct credential_host user = { .host = "a", .username = "x:y", .password = "env:PA" };
+	static const char *const bad[] = { "q\r\nX-Evil: 1", "q q", "q\n", "\tq", "\xc3\xa9" };
+
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		auto_credential_set struct credential_set *s = new_set(&token, 1);
+
+		setenv("PA", bad[i], 1);
+		assert_found(s, "a", "", "error 21");
+		assert_err(credential_set_resolve(s, &e), e, ERR_AUTH);
+		assert_null(strstr(e.msg, bad[i]));
+	}
+
+	auto_credential_set struct credential_set *named = new_set(&user, 1), *filed = NULL;
+
+	assert_found(named, "a", "", "error 21");
+	put_auth_file("{\"auths\":{\"a\":{\"registrytoken\":\"b\\nc\"},\"b\":{\"registrytoken\":\"b.c\"}}}");
+	filed = new_set(NULL, 0);
+	assert_found(filed, "a", "", "error 21");
+	assert_found(filed, "b", "", "bearer :b.c");
+}
+
 TEST(resolves_all_references_at_once)
 {
 	static const struct credential_host hosts[] = {
@@ -218,6 +243,7 @@ int main(void)
 		T(reads_auth_files),
 		T(says_which_file_is_broken),
 		T(makes_headers),
+		T(refuses_what_no_header_can_hold),
 		T(resolves_all_references_at_once),
 	};
 
