@@ -12,12 +12,15 @@
 #include <airgap/pool.h>
 #include <airgap/proc.h>
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define JOBS 16u              /* they wait for servers, mostly; each host is asked as much at once as it takes */
+
+#define LOOK_AHEAD 64u          /* blobs that are looked at for one whose server has room */
 
 /* One build: what the workers share. */
 struct build {
@@ -32,7 +35,10 @@ struct build {
 	struct buf json, index;
 	struct signer signer;
 	bool has_signer;
-	atomic_size_t next_free, next_ordered;  /* places of the writer's order that nobody has begun */
+	pthread_mutex_t lock_places;
+	bool *begun;                    /* of the places that do not wait for others */
+	size_t first_free;              /* all before it are begun */
+	atomic_size_t next_ordered;     /* of the others, those that nobody has begun */
 };
 
 static void build_release(struct build *b)
@@ -44,6 +50,8 @@ static void build_release(struct build *b)
 	buf_release(&b->json);
 	buf_release(&b->index);
 	free(b->blobs);
+	free(b->begun);
+	pthread_mutex_destroy(&b->lock_places);
 }
 
 /* ---- one blob */
@@ -148,23 +156,44 @@ static int build_blob(struct build *b, size_t blob, bool has_place, struct err *
 	return 0;
 }
 
+/* The largest blob nobody has begun whose server has room; else the largest. One slow host does not hold all workers while
+ * others have nothing to do. */
+static bool next_free(struct build *b, size_t *out)
+{
+	const size_t *order = bundle_writer_order(b->writer);
+	size_t n = bundle_writer_free(b->writer), at;
+
+	pthread_mutex_lock(&b->lock_places);
+	while (b->first_free < n && b->begun[b->first_free])
+		b->first_free++;
+	at = b->first_free;
+	for (size_t i = at; i < MIN(n, at + LOOK_AHEAD); i++)
+		if (!b->begun[i] && fetch_room(b->fetcher, &b->lock->blobs[order[i]])) {
+			at = i;
+			break;
+		}
+	if (at < n)
+		b->begun[at] = true;
+	pthread_mutex_unlock(&b->lock_places);
+	*out = at;
+	return at < n;
+}
+
+static bool next_ordered(struct build *b, size_t *out)
+{
+	size_t n_free = bundle_writer_free(b->writer), at = b->next_ordered++;
+
+	*out = n_free + at;
+	return at < b->lock->n_blobs - n_free;
+}
+
 /* The next place in the writer's order; false when all are taken. The first worker begins with the blobs that wait
  * for one another, the others join it when those with a place of their own are all begun. */
 static bool next_place(struct build *b, unsigned worker, size_t *out)
 {
-	size_t n_free = bundle_writer_free(b->writer), n = b->lock->n_blobs;
-
-	for (int turn = 0; turn < 2; turn++) {
-		bool in_order = (worker == 0) == (turn == 0);
-		atomic_size_t *next = in_order ? &b->next_ordered : &b->next_free;
-		size_t at = (*next)++;
-
-		if (at < (in_order ? n - n_free : n_free)) {
-			*out = in_order ? n_free + at : at;
-			return true;
-		}
-	}
-	return false;
+	if (worker == 0)
+		return next_ordered(b, out) || next_free(b, out);
+	return next_free(b, out) || next_ordered(b, out);
 }
 
 static int build_some(void *ctx, unsigned worker, size_t item, struct err *e)
@@ -272,6 +301,7 @@ static int fetch_all(struct build *b, struct err *e)
 	warn_of_space(b);
 	progress_begin("fetching", all - done);
 
+	b->begun = xcalloc(bundle_writer_free(b->writer) + 1, sizeof(*b->begun));
 	b->crew = crew_new(b->writer, b->fetcher, b->lock);
 
 	int r = pool_each(b->in.jobs, b->in.jobs, build_some, b, e);
@@ -310,7 +340,7 @@ int build_bundle(const struct lock *l, const char *lock_dir, const struct build_
 {
 	CLEANUP(build_release) struct build b = {
 		.lock = l, .o = o, .output = o->output ? o->output : "bundle.tar.zst",
-		.json = BUF_INIT(CONTENTS_MAX), .index = BUF_INIT(FRAME_BLOB_BYTES),
+		.lock_places = PTHREAD_MUTEX_INITIALIZER, .json = BUF_INIT(CONTENTS_MAX), .index = BUF_INIT(FRAME_BLOB_BYTES),
 	};
 	char text[DIGEST_TEXT];
 	struct digest id;
@@ -319,7 +349,7 @@ int build_bundle(const struct lock *l, const char *lock_dir, const struct build_
 		log_warn("%s", l->warnings.items[i]);
 	if (open_signer(&b, e) < 0 || fill_input(&b, e) < 0)
 		return -1;
-	b.fetcher = fetcher_new(l, lock_dir, e);
+	b.fetcher = fetcher_new(l, lock_dir, &(struct remote_opts){ .env_proxy = o->env_proxy, .jobs = b.in.jobs }, e);
 	if (!b.fetcher || open_writer(&b, e) < 0)
 		return -1;
 	if (fetch_all(&b, e) < 0)

@@ -13,7 +13,8 @@ struct build_opts {
 	const char *site, *facts;       /* for a manifest */
 	struct strv overlays;
 	bool no_referrers;              /* for a manifest */
-	unsigned jobs;                  /* downloads at once; 0 = 4 */
+	unsigned jobs;                  /* downloads at once, and of one host at most; 0 = 16 */
+	bool env_proxy;                 /* the environment's proxies, where a host's settings name none */
 	unsigned level;                 /* of zstd; 0 = 3 */
 };
 

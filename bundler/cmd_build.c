@@ -15,7 +15,8 @@ const struct opt build_options[] = {
 	OPT_LIST(struct build_opts, overlays, 0, "overlay", "FILE", "a manifest that wins key by key; may be repeated"),
 	OPT_STR(struct build_opts, facts, 0, "facts", "FILE", "what `deployer facts` wrote on site (a manifest only)"),
 	OPT_FLAG(struct build_opts, no_referrers, 0, "no-referrers", "leave signatures and SBOMs of images behind (a manifest only)"),
-	OPT_UINT(struct build_opts, jobs, 'j', "jobs", "N", "downloads at once (default 4)"),
+	OPT_UINT(struct build_opts, jobs, 'j', "jobs", "N", "downloads at once (default 16)"),
+	OPT_FLAG(struct build_opts, env_proxy, 0, "env-proxy", "use the proxies of http_proxy, https_proxy and no_proxy"),
 	OPT_UINT(struct build_opts, level, 0, "level", "N", "zstd level 1 to 19 of what is compressed (default 3)"),
 	{ 0 }
 };
@@ -36,7 +37,7 @@ static int build_manifest(const char *path, const struct build_opts *o, struct e
 {
 	const struct resolve_opts r = {
 		.site = o->site, .overlays = &o->overlays, .facts = o->facts,
-		.no_referrers = o->no_referrers, .jobs = o->jobs,
+		.no_referrers = o->no_referrers, .jobs = o->jobs, .env_proxy = o->env_proxy,
 	};
 	auto_lock struct lock l = { 0 };
 	auto_free char *dir = fs_dirname(path);

@@ -12,7 +12,7 @@ struct images_opts {
 	const char *site, *facts, *trust, *write;
 	struct strv overlays;
 	unsigned jobs;
-	bool no_referrers, json;
+	bool no_referrers, json, env_proxy;
 };
 
 const struct opt images_options[] = {
@@ -23,6 +23,7 @@ const struct opt images_options[] = {
 	OPT_STR(struct images_opts, write, 'w', "write", "DIR", "write a list for each component, to be reviewed"),
 	OPT_FLAG(struct images_opts, no_referrers, 0, "no-referrers", "leave signatures and SBOMs of images behind (a manifest only)"),
 	OPT_UINT(struct images_opts, jobs, 'j', "jobs", "N", "requests and renders at once"),
+	OPT_FLAG(struct images_opts, env_proxy, 0, "env-proxy", "use the proxies of http_proxy, https_proxy and no_proxy"),
 	OPT_FLAG(struct images_opts, json, 0, "json", "print JSON"),
 	{ 0 }
 };
@@ -232,7 +233,7 @@ int images_run(const void *opts, char **args, struct err *e)
 	const struct images_opts *o = opts;
 	const struct subject_options from = {
 		.site = o->site, .facts = o->facts, .overlays = &o->overlays, .no_referrers = o->no_referrers,
-		.trust = o->trust, .jobs = o->jobs,
+		.trust = o->trust, .jobs = o->jobs, .env_proxy = o->env_proxy,
 	};
 	auto_subject struct subject s = { 0 };
 	auto_costs struct costs costs = { 0 };

@@ -7,7 +7,7 @@
 
 #include <stdio.h>
 
-struct lock_opts { const char *site, *facts, *output; struct strv overlays; unsigned jobs; bool no_referrers; };
+struct lock_opts { const char *site, *facts, *output; struct strv overlays; unsigned jobs; bool no_referrers, env_proxy; };
 
 const struct opt lock_options[] = {
 	OPT_STR(struct lock_opts, output, 'o', "output", "LOCK", "write to LOCK, - is stdout (default MANIFEST with .lock.yaml)"),
@@ -16,6 +16,7 @@ const struct opt lock_options[] = {
 	OPT_STR(struct lock_opts, facts, 0, "facts", "FILE", "what `deployer facts` wrote on site"),
 	OPT_FLAG(struct lock_opts, no_referrers, 0, "no-referrers", "leave signatures and SBOMs of images behind"),
 	OPT_UINT(struct lock_opts, jobs, 'j', "jobs", "N", "requests and renders at once"),
+	OPT_FLAG(struct lock_opts, env_proxy, 0, "env-proxy", "use the proxies of http_proxy, https_proxy and no_proxy"),
 	{ 0 }
 };
 const size_t lock_opts_size = sizeof(struct lock_opts);
@@ -59,7 +60,7 @@ int lock_run(const void *opts, char **args, struct err *e)
 	auto_free char *base = is_stdout ? xstrdup(".") : fs_dirname(output);
 	const struct resolve_opts r = {
 		.site = o->site, .overlays = &o->overlays, .facts = o->facts, .base = base,
-		.no_referrers = o->no_referrers, .jobs = o->jobs,
+		.no_referrers = o->no_referrers, .jobs = o->jobs, .env_proxy = o->env_proxy,
 	};
 	auto_lock struct lock l = { 0 };
 	auto_buf struct buf text = BUF_INIT(LOCK_MAX);

@@ -17,14 +17,14 @@
 #define PIECE       (1u << 17)
 #define ARCHIVE_MAX (UINT64_C(16) << 30)        /* of an archive that a member is taken from */
 
-struct fetcher *fetcher_new(const struct lock *l, const char *dir, struct err *e)
+struct fetcher *fetcher_new(const struct lock *l, const char *dir, const struct remote_opts *o, struct err *e)
 {
 	auto_fetcher struct fetcher *f = xcalloc(1, sizeof(*f));
 
 	f->lock = l;
 	f->dir = xstrdup(dir);
 	pthread_mutex_init(&f->archives, NULL);
-	f->remote = remote_new(l->hosts, l->n_hosts, dir, e);
+	f->remote = remote_new(l->hosts, l->n_hosts, dir, o, e);
 	return f->remote ? TAKE(f) : NULL;
 }
 
@@ -188,6 +188,23 @@ static int fetch_url(struct fetcher *f, const char *address, uint64_t size, uint
 		return -1;
 	g.authorization = who.text ? &who : NULL;
 	return http_fetch(remote_http(f->remote), &g, to, e);
+}
+
+bool fetch_room(struct fetcher *f, const struct lock_blob *b)
+{
+	const struct lock_source *s = b->n_sources ? &b->sources[0] : NULL;
+	auto_ref struct ref r = { 0 };
+	auto_url struct url u = { 0 };
+	struct err ignored;
+
+	if (s && s->kind == LOCK_URL)
+		return url_parse(s->location, "source", &u, &ignored) < 0 || http_host_room(remote_http(f->remote), &u);
+	if (!s || s->kind != LOCK_REGISTRY || ref_parse(s->location, &r, &ignored) < 0)
+		return true;
+
+	struct registry *reg = remote_registry(f->remote, r.host, &ignored);
+
+	return !reg || registry_room(reg);
 }
 
 /* ---- what is made again */

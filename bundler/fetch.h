@@ -1,7 +1,7 @@
 /*
  * fetch - the bytes of a lock's blobs, from wherever the lock says they can be had.
  *
- *	auto_fetcher struct fetcher *f = fetcher_new(&lock, dir, e);
+ *	auto_fetcher struct fetcher *f = fetcher_new(&lock, dir, NULL, e);
  *	for (size_t i = 0; i < fetch_ways(b); i++)
  *		if (fetch_blob(f, b, i, at, &sink, e) == 0) ...
  *
@@ -11,12 +11,11 @@
  */
 #pragma once
 
-#include <airgap/http.h>
-#include <airgap/lock.h>
+#include "remote.h"
 
 struct fetcher;
-/* lock is borrowed; dir is the folder its paths are relative to. */
-struct fetcher *fetcher_new(const struct lock *l, const char *dir, struct err *e) MUST_CHECK;
+/* lock is borrowed; dir is the folder its paths are relative to; o as in remote.h. */
+struct fetcher *fetcher_new(const struct lock *l, const char *dir, const struct remote_opts *o, struct err *e) MUST_CHECK;
 void fetcher_free(struct fetcher *f);
 #define auto_fetcher CLEANUP(cleanup_fetcher)
 DEFINE_CLEANUP_PTR(cleanup_fetcher, struct fetcher, fetcher_free)
@@ -29,5 +28,7 @@ int fetch_blob(struct fetcher *f, const struct lock_blob *b, size_t way, uint64_
 /* The same for a range. Files and servers keep to it, where the server does; what is made again comes to the end. */
 int fetch_range(struct fetcher *f, const struct lock_blob *b, size_t way, const struct http_range *range, const struct sink *to,
 		struct err *e) MUST_CHECK;
+/* The server of its first source, if it has one, would be asked at once. */
+bool fetch_room(struct fetcher *f, const struct lock_blob *b);
 /* "content cache", "registry 'docker.io/library/busybox'": for messages. Owned. */
 char *fetch_way_name(const struct lock_blob *b, size_t way) MUST_CHECK;

@@ -4,7 +4,6 @@
 #pragma once
 
 #include "fetch.h"
-#include "remote.h"
 
 #include <pthread.h>
 

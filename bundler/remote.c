@@ -19,12 +19,12 @@ struct remote {
 	size_t n_registries;
 };
 
-/* "file:ca.pem" or a plain path. */
-static char *ca_path(const struct lock_host *h, const char *base)
+/* "file:ca.pem" or a plain path; NULL stays. */
+static char *file_path(const char *text, const char *base)
 {
-	if (!h->ca)
+	if (!text)
 		return NULL;
-	return fs_join(base, str_starts(h->ca, "file:") ? h->ca + strlen("file:") : h->ca);
+	return fs_join(base, str_starts(text, "file:") ? text + strlen("file:") : text);
 }
 
 static void tell_slow(const char *host, unsigned seconds)
@@ -32,22 +32,43 @@ static void tell_slow(const char *host, unsigned seconds)
 	log_info("'%s' has said nothing for %u s: waiting", host, seconds);
 }
 
-static struct http_client *open_http(const struct lock_host *hosts, size_t n, const char *base, bool resolver, struct err *e)
+static bool is_hub(const char *host)
+{
+	return strcmp(host, "docker.io") == 0 || strcmp(host, "index.docker.io") == 0;
+}
+
+/* A key may go on with a path, which is for credentials only: what is said of the host itself is taken from any. */
+static int set_host(struct http_client *http, const struct lock_host *from, const char *base, struct err *e)
+{
+	auto_free char *host = xstrndup(from->host, strcspn(from->host, "/"));
+	auto_free char *ca = file_path(from->ca, base), *cert = file_path(from->cert, base), *key = file_path(from->key, base);
+	struct http_host h = {
+		.host = host, .plain_http = from->plain_http, .ca_file = ca, .cert_file = cert, .key_file = key,
+		.proxy = from->proxy, .user_agent = from->user_agent,
+	};
+
+	if (from->rate && !http_rate_parse(from->rate, &h.rate))
+		return err_set(e, ERR_MALFORMED, "host '%s': rate '%s': write bytes a second, such as 20MiB", host, from->rate);
+	if (!h.plain_http && !ca && !cert && !h.proxy && !h.user_agent && !h.rate)
+		return 0;
+	if (http_host_set(http, &h, e) < 0)
+		return -1;
+	h.host = "registry-1.docker.io";        /* what Docker Hub's registry is called */
+	return is_hub(host) ? http_host_set(http, &h, e) : 0;
+}
+
+static struct http_client *open_http(const struct lock_host *hosts, size_t n, const char *base, const struct remote_opts *r,
+				     struct err *e)
 {
 	struct http_options o = {
-		.user_agent = "airgap-bundler/" AIRGAP_VERSION, .env_proxies = true, .slow = tell_slow,
-		.give_up = resolver, .stall_ms = resolver ? RESOLVER_STALL_MS : 0,
+		.user_agent = "airgap-bundler/" AIRGAP_VERSION, .env_proxies = r->env_proxy, .slow = tell_slow,
+		.give_up = r->resolver, .stall_ms = r->resolver ? RESOLVER_STALL_MS : 0, .most_at_once = r->jobs,
 	};
 	auto_http struct http_client *http = http_new(&o, e);
 
-	for (size_t i = 0; http && i < n; i++) {
-		auto_free char *host = xstrndup(hosts[i].host, strcspn(hosts[i].host, "/"));
-		auto_free char *ca = ca_path(&hosts[i], base);
-		const struct http_host h = { .host = host, .plain_http = hosts[i].plain_http, .ca_file = ca };
-
-		if ((h.plain_http || ca) && http_host_set(http, &h, e) < 0)
+	for (size_t i = 0; http && i < n; i++)
+		if (set_host(http, &hosts[i], base, e) < 0)
 			return NULL;
-	}
 	return TAKE(http);
 }
 
@@ -66,31 +87,24 @@ static struct credential_set *open_credentials(const struct lock_host *hosts, si
 	return credential_set_new(list, used, base, false, e);
 }
 
-static struct remote *open_remote(const struct lock_host *hosts, size_t n, const char *base, bool resolver, struct err *e)
+struct remote *remote_new(const struct lock_host *hosts, size_t n, const char *base, const struct remote_opts *o,
+			  struct err *e)
 {
+	static const struct remote_opts none;
 	auto_remote struct remote *r = xcalloc(1, sizeof(*r));
 
+	o = o ? o : &none;
 	pthread_mutex_init(&r->lock, NULL);
 	r->hosts = hosts;
 	r->n_hosts = n;
 	r->base = base ? xstrdup(base) : NULL;
-	r->http = open_http(hosts, n, base, resolver, e);
+	r->http = open_http(hosts, n, base, o, e);
 	if (!r->http)
 		return NULL;
 	r->credentials = open_credentials(hosts, n, base, e);
-	if (!r->credentials || (resolver && credential_set_resolve(r->credentials, e) < 0))
+	if (!r->credentials || (o->resolver && credential_set_resolve(r->credentials, e) < 0))
 		return NULL;
 	return TAKE(r);
-}
-
-struct remote *remote_new(const struct lock_host *hosts, size_t n, const char *base, struct err *e)
-{
-	return open_remote(hosts, n, base, false, e);
-}
-
-struct remote *remote_new_resolver(const struct lock_host *hosts, size_t n, const char *base, struct err *e)
-{
-	return open_remote(hosts, n, base, true, e);
 }
 
 void remote_free(struct remote *r)
@@ -132,7 +146,7 @@ const char *remote_base(const struct remote *r)
 
 char *remote_ca(const struct remote *r, const struct lock_host *h)
 {
-	return ca_path(h, r->base);
+	return file_path(h->ca, r->base);
 }
 
 static struct registry *find_or_open(struct remote *r, const char *host, struct err *e)

@@ -1,7 +1,7 @@
 /*
  * remote - the servers a bundle is made from: one http client, one set of credentials, one registry per host.
  *
- *	auto_remote struct remote *r = remote_new(lock.hosts, lock.n_hosts, dir, e);
+ *	auto_remote struct remote *r = remote_new(lock.hosts, lock.n_hosts, dir, NULL, e);
  *	struct registry *reg = remote_registry(r, "docker.io", e);      // borrowed
  *
  * All functions but new and free may be called from several threads.
@@ -11,12 +11,18 @@
 #include <airgap/lock.h>
 #include <airgap/registry.h>
 
+struct remote_opts {                    /* zero = the default named */
+	/* A resolver wants many things of a host: secrets are looked up now, and a server that gives no answer is given up
+	 * for good (http.h). */
+	bool resolver;
+	bool env_proxy;                 /* the environment's proxies, where a host's settings name none */
+	unsigned jobs;                  /* exchanges with one host at once, at most; 0 = not limited */
+};
+
 struct remote;
-/* Hosts are borrowed; `file:` and CA files are relative to base (NULL = here). */
-struct remote *remote_new(const struct lock_host *hosts, size_t n, const char *base, struct err *e) MUST_CHECK;
-/* The same for a resolver, which wants many things of a host: secrets are looked up now, and a server that gives no answer
- * is given up for good (http.h). */
-struct remote *remote_new_resolver(const struct lock_host *hosts, size_t n, const char *base, struct err *e) MUST_CHECK;
+/* Hosts are borrowed; `file:`, CA files and certificates are relative to base (NULL = here). o may be NULL. */
+struct remote *remote_new(const struct lock_host *hosts, size_t n, const char *base, const struct remote_opts *o,
+			  struct err *e) MUST_CHECK;
 void remote_free(struct remote *r);
 #define auto_remote CLEANUP(cleanup_remote)
 DEFINE_CLEANUP_PTR(cleanup_remote, struct remote, remote_free)

@@ -12,7 +12,7 @@
 #include <time.h>
 
 #define DEFAULT_KUBERNETES "1.32"
-#define IMAGE_JOBS         8u
+#define IMAGE_JOBS         32u          /* mostly waiting for servers; each is asked as much at once as it takes */
 
 static void chart_free(struct run_chart *c)
 {
@@ -277,7 +277,9 @@ static int open_run(struct run *r, const char *path, const struct resolve_opts *
 	/* The lock's hosts speak of paths as the lock sees them: the same files. */
 	auto_free char *base = o->base ? xstrdup(o->base) : xstrdup(r->dir);
 
-	r->remote = remote_new_resolver(r->lock->hosts, r->lock->n_hosts, base, e);
+	const struct remote_opts remote = { .resolver = true, .env_proxy = o->env_proxy, .jobs = r->image_jobs };
+
+	r->remote = remote_new(r->lock->hosts, r->lock->n_hosts, base, &remote, e);
 	if (!r->remote)
 		return -1;
 	return fs_temp_dir(NULL, "airgap-resolve-", &r->work, e);

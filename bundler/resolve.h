@@ -22,7 +22,8 @@ struct resolve_opts {
 	const char *helm;       /* program; NULL = from PATH */
 	const char *base;       /* folder the lock will be in: its paths are relative to it; NULL = the manifest's folder */
 	bool no_referrers;      /* signatures, attestations and SBOMs of images stay behind */
-	unsigned jobs;          /* 0 = pool_jobs() */
+	unsigned jobs;          /* renders at once, 0 = pool_jobs(); questions to servers at once, 0 = 32 */
+	bool env_proxy;         /* the environment's proxies, where a host's settings name none */
 	int64_t now;            /* the lock's time; 0 = $SOURCE_DATE_EPOCH, else the clock */
 };
 

@@ -63,7 +63,8 @@ static int open_bundle(struct subject *s, const struct subject_options *o, struc
 static int open_lock(struct subject *s, const struct subject_options *o, struct err *e)
 {
 	const struct resolve_opts r = {
-		.site = o->site, .overlays = o->overlays, .facts = o->facts, .no_referrers = o->no_referrers, .jobs = o->jobs,
+		.site = o->site, .overlays = o->overlays, .facts = o->facts, .no_referrers = o->no_referrers,
+		.jobs = o->jobs, .env_proxy = o->env_proxy,
 	};
 	int is_lock = lock_is(s->path, e);
 

@@ -19,6 +19,7 @@ struct subject_options {
 	bool no_referrers;              /* of a manifest */
 	const char *trust;              /* of a bundle */
 	unsigned jobs;
+	bool env_proxy;                 /* resolve.h */
 };
 
 struct subject_blob { struct digest digest; uint64_t size; };

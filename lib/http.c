@@ -8,37 +8,20 @@
 #include <time.h>
 
 #define HOPS_MAX      5u
-#define SILENT_TRIES  2u
 #define SMALL_BODY    65536u
 #define DEFAULT_AGENT "airgap"
-
-struct host {
-	char *host;             /* as url_host spells it for https, and for http */
-	char *plain_name;
-	char *ca_file;
-	bool plain_http;
-};
 
 struct http_client {
 	struct wire_pool pool;
 	struct http_troubles troubles;
 	struct http_options o;          /* defaults filled in; hosts and user_agent are ours below */
 	char *user_agent;
-	pthread_mutex_t lock;           /* of hosts */
-	struct host **hosts;            /* never changed once listed, so borrowed text stays */
-	size_t n_hosts;
+	struct http_hosts hosts;
+	struct http_paces paces;
 	_Atomic uint64_t retries;
 };
 
 /* ---- client and settings ---- */
-
-static void host_free(struct host *h)
-{
-	free(h->host);
-	free(h->plain_name);
-	free(h->ca_file);
-	free(h);
-}
 
 static void fill_defaults(struct http_options *o)
 {
@@ -64,7 +47,8 @@ struct http_client *http_new(const struct http_options *o, struct err *e)
 	c->o.n_hosts = 0;
 	c->user_agent = xstrdup(o->user_agent ? o->user_agent : DEFAULT_AGENT);
 	fill_defaults(&c->o);
-	pthread_mutex_init(&c->lock, NULL);
+	hosts_init(&c->hosts);
+	paces_init(&c->paces, o->most_at_once);
 	troubles_init(&c->troubles);
 	if (wire_pool_init(&c->pool, e) < 0)
 		return NULL;
@@ -80,60 +64,37 @@ void http_free(struct http_client *c)
 		return;
 	wire_pool_release(&c->pool);
 	troubles_release(&c->troubles);
-	for (size_t i = 0; i < c->n_hosts; i++)
-		host_free(c->hosts[i]);
-	free(c->hosts);
+	hosts_release(&c->hosts);
+	paces_release(&c->paces);
 	free(c->user_agent);
-	pthread_mutex_destroy(&c->lock);
 	free(c);
 }
 
 int http_host_set(struct http_client *c, const struct http_host *h, struct err *e)
 {
-	struct host *n = xcalloc(1, sizeof(*n));
-
-	n->host = url_host_normal(h->host, true);
-	n->plain_name = url_host_normal(h->host, false);
-	n->ca_file = h->ca_file ? xstrdup(h->ca_file) : NULL;
-	n->plain_http = h->plain_http;
-	if (!n->host) {
-		host_free(n);
-		return err_set(e, ERR_USAGE, "'%s' is not a host name with an optional port", h->host);
-	}
-	pthread_mutex_lock(&c->lock);
-	GROW(c->hosts, c->n_hosts);
-	c->hosts[c->n_hosts++] = n;
-	pthread_mutex_unlock(&c->lock);
-	return 0;
+	return hosts_add(&c->hosts, h, e);
 }
 
-/* The newest settings of a host, or NULL; they stay as long as the client. */
-static const struct host *host_find(struct http_client *c, const struct url *u)
+bool http_host_room(struct http_client *c, const struct url *u)
 {
-	auto_free char *name = url_host(u);
-	const struct host *found = NULL;
-
-	pthread_mutex_lock(&c->lock);
-	for (size_t i = c->n_hosts; i-- > 0 && !found;)
-		if (str_eq(u->tls ? c->hosts[i]->host : c->hosts[i]->plain_name, name))
-			found = c->hosts[i];
-	pthread_mutex_unlock(&c->lock);
-	return found;
+	return pace_room(&c->paces, u);
 }
 
 bool http_host_known(struct http_client *c, const struct url *u)
 {
-	return host_find(c, u) != NULL;
+	return hosts_find(&c->hosts, u) != NULL;
 }
 
 int http_host_inherit(struct http_client *c, const struct url *u, const struct url *from, struct err *e)
 {
-	const struct host *model = host_find(c, from);
+	const struct host *model = hosts_find(&c->hosts, from);
 	auto_free char *host = url_host(u);
 	const struct http_host h = {
 		.host = host,
 		.plain_http = model && model->plain_http && !u->tls,
 		.ca_file = model ? model->ca_file : NULL,
+		.proxy = model ? model->proxy : NULL,
+		.user_agent = model ? model->user_agent : NULL,
 	};
 
 	return !model || http_host_known(c, u) ? 0 : http_host_set(c, &h, e);
@@ -142,20 +103,12 @@ int http_host_inherit(struct http_client *c, const struct url *u, const struct u
 char *http_host_base(struct http_client *c, const char *host)
 {
 	auto_free char *name = url_host_normal(host, true), *plain_name = url_host_normal(host, false);
-	const struct host *found = NULL, *alike = NULL;
-
-	pthread_mutex_lock(&c->lock);
 	/* "host:80" is "host" in plain http only: what is written for the name itself comes first */
-	for (size_t i = c->n_hosts; i-- > 0 && !found;) {
-		if (str_eq(c->hosts[i]->host, name))
-			found = c->hosts[i];
-		if (!alike && str_eq(c->hosts[i]->plain_name, plain_name))
-			alike = c->hosts[i];
-	}
-	pthread_mutex_unlock(&c->lock);
-	if (!found)
-		found = alike;
-	return xasprintf("http%s://%s", found && found->plain_http ? "" : "s", host);
+	const struct host *known = name ? hosts_by_name(&c->hosts, name, true) : NULL;
+
+	if (!known && plain_name)
+		known = hosts_by_name(&c->hosts, plain_name, false);
+	return xasprintf("http%s://%s", known && known->plain_http ? "" : "s", host);
 }
 
 struct http_stats http_stats(struct http_client *c)
@@ -181,6 +134,7 @@ void http_response_release(struct http_response *r)
 	r->body_size = 0;
 	r->broken = false;
 	r->silent = false;
+	r->refused = false;
 }
 
 static const char *value_of(const char *field, const char *name)
@@ -247,7 +201,7 @@ static int refuse(const struct hop *h, const struct url *to, const char *why, st
 
 static int check_target(const struct hop *h, const struct url *to, struct err *e)
 {
-	const struct host *known = host_find(h->c, to);
+	const struct host *known = hosts_find(&h->c->hosts, to);
 
 	if (h->url.tls && !to->tls)
 		return refuse(h, to, "from https to http is refused", e);
@@ -320,12 +274,73 @@ static void on_slow(void *ctx, const struct url *u)
 		c->o.slow(host, WIRE_SLOW_MS / 1000);
 }
 
+/* The sink of an exchange, behind the gate of its host. */
+struct paced {
+	struct http_client *c;
+	const struct wire_hooks *hooks;
+	struct pace_slot slot;
+	uint64_t rate;
+};
+
+static int paced_head(void *ctx, const struct http_response *r, struct err *e)
+{
+	const struct paced *p = ctx;
+
+	return p->hooks->head ? p->hooks->head(p->hooks->ctx, r, e) : 0;
+}
+
+static int paced_write(void *ctx, const void *bytes, size_t n, struct err *e)
+{
+	struct paced *p = ctx;
+	int r;
+
+	if (pace_bytes(&p->c->paces, &p->slot, n, p->rate, e) < 0)
+		return -1;
+	p->slot.sink_since = wire_now();
+	r = p->hooks->write ? p->hooks->write(p->hooks->ctx, bytes, n, e) : 0;
+	p->slot.sink_since = 0;
+	return r;
+}
+
+static bool is_trouble(int rc, const struct http_response *r, const struct err *e)
+{
+	if (rc == 0)
+		return r->status == 429 || r->status == 503;
+	return r->refused || (r->broken && e->code == ERR_DEADLINE);
+}
+
+static int exchange(struct hop *h, const struct wire_request *w, uint64_t rate, const struct wire_hooks *hooks,
+		    struct http_response *r, struct err *e)
+{
+	struct paced p = { .c = h->c, .hooks = hooks, .rate = rate };
+	const struct wire_hooks behind = { paced_head, paced_write, &p };
+	int rc = -1;
+
+	if (pace_enter(&h->c->paces, w->url, &p.slot, w->deadline_at, e) < 0)
+		return -1;
+	/* Asked now: others may have found the server mute while this one waited. */
+	if (!h->c->o.give_up || troubles_check(&h->c->troubles, w->url, e) == 0)
+		rc = wire_exchange(&h->c->pool, w, &behind, r, e);
+	pace_leave(&h->c->paces, &p.slot, is_trouble(rc, r, e));
+	return rc;
+}
+
+/* "" = none, NULL = what the environment says. */
+static const char *proxy_of(const struct http_options *o, const struct host *known)
+{
+	if (known && known->proxy)
+		return str_eq(known->proxy, "environment") ? NULL : known->proxy;
+	return o->env_proxies ? NULL : "";
+}
+
 static int one_hop(struct hop *h, const struct wire_hooks *hooks, uint64_t deadline_at, struct http_response *r,
 		   struct err *e)
 {
+	static const struct host none;
 	const struct http_request *q = h->q;
 	const struct http_options *o = &h->c->o;
-	const struct host *known = host_find(h->c, &h->url);
+	const struct host *known = hosts_find_or_any(&h->c->hosts, &h->url);
+	const struct host *set = known ? known : &none;
 	struct wire_request w = {
 		.method = h->method,
 		.url = &h->url,
@@ -337,9 +352,11 @@ static int one_hop(struct hop *h, const struct wire_hooks *hooks, uint64_t deadl
 		.max_body = q->max_body ? q->max_body : SMALL_BODY,
 		.has_body = h->has_body,
 		.keep_encoding = q->keep_encoding,
-		.user_agent = h->c->user_agent,
-		.ca_file = known ? known->ca_file : NULL,
-		.env_proxies = o->env_proxies,
+		.user_agent = set->user_agent ? set->user_agent : h->c->user_agent,
+		.ca_file = set->ca_file,
+		.cert_file = set->cert_file,
+		.key_file = set->key_file,
+		.proxy = proxy_of(o, known),
 		.connect_ms = o->connect_ms,
 		.stall_ms = o->stall_ms,
 		.answer_ms = q->answer_ms,
@@ -350,9 +367,7 @@ static int one_hop(struct hop *h, const struct wire_hooks *hooks, uint64_t deadl
 
 	http_response_release(r);
 	r->url = url_copy(&h->url);
-	if (o->give_up && troubles_check(&h->c->troubles, &h->url, e) < 0)
-		return -1;
-	return wire_exchange(&h->c->pool, &w, hooks, r, e);
+	return exchange(h, &w, set->rate, hooks, r, e);
 }
 
 /* For -v. The query stays out: it may be a signature. */
@@ -388,7 +403,7 @@ int http_exchange(struct http_client *c, const struct http_request *q, const str
 		return -1;
 	h.url = url_copy(&h.first);
 	if (!h.url.tls) {
-		const struct host *known = host_find(c, &h.url);
+		const struct host *known = hosts_find(&c->hosts, &h.url);
 
 		if (!known || !known->plain_http)
 			return refuse_plain(&h.url, e);
@@ -458,19 +473,24 @@ static bool sleep_ms(uint64_t ms)
 bool http_again_until(struct http_client *c, struct http_tries *t, int rc, const struct http_response *r,
 		      uint64_t deadline_at, struct err *e)
 {
-	unsigned most = c->o.give_up && r->silent ? MIN(c->o.tries, SILENT_TRIES) : c->o.tries;
+	bool mute = c->o.give_up && rc < 0 && r->silent && troubles_silent(&c->troubles, &r->url, c->o.stall_ms);
 	uint64_t wait;
+
+	if (c->o.give_up && rc == 0)
+		troubles_answered(&c->troubles, &r->url);
 
 	if (rc < 0 ? !r->broken : !is_passing(r->status))
 		return false;
 	if (proc_interrupted)
 		return false;
-	if (++t->n >= most) {
+	if (++t->n >= c->o.tries || mute) {
 		if (rc < 0 && !r->status && c->o.give_up)
 			troubles_add(&c->troubles, &r->url, e);
 		return false;
 	}
 	wait = pause_ms(c, t->n - 1, rc, r);
+	if (rc == 0 && http_header(r, "retry-after"))
+		pace_hold(&c->paces, &r->url, wait);
 	if (deadline_at && wire_now() + wait >= deadline_at)
 		return false;
 	c->retries++;

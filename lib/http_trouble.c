@@ -5,6 +5,7 @@
 struct http_trouble {
 	char *host;
 	bool told, down;
+	uint64_t silent_at;             /* when a silence ended, with no answer since; 0 = none */
 	struct err why;                 /* when down */
 };
 
@@ -55,6 +56,28 @@ void troubles_add(struct http_troubles *t, const struct url *u, const struct err
 	if (!x->down)
 		x->why = *why;
 	x->down = true;
+	pthread_mutex_unlock(&t->lock);
+}
+
+bool troubles_silent(struct http_troubles *t, const struct url *u, uint64_t stall_ms)
+{
+	uint64_t now = wire_now();
+
+	pthread_mutex_lock(&t->lock);
+
+	struct http_trouble *x = of_host(t, u);
+	bool again = x->silent_at && now - stall_ms / 2 >= x->silent_at;
+
+	if (!x->silent_at)
+		x->silent_at = now;
+	pthread_mutex_unlock(&t->lock);
+	return again;
+}
+
+void troubles_answered(struct http_troubles *t, const struct url *u)
+{
+	pthread_mutex_lock(&t->lock);
+	of_host(t, u)->silent_at = 0;
 	pthread_mutex_unlock(&t->lock);
 }
 

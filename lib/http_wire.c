@@ -396,8 +396,15 @@ static void set_trust(CURL *c, const struct wire_request *q)
 		curl_easy_setopt(c, CURLOPT_CAINFO, q->ca_file);
 	if (q->ca_file)
 		curl_easy_setopt(c, CURLOPT_CAPATH, "/etc/ssl/certs");
-	if (!q->env_proxies)
-		curl_easy_setopt(c, CURLOPT_PROXY, "");
+	if (q->cert_file) {
+		curl_easy_setopt(c, CURLOPT_SSLCERT, q->cert_file);
+		curl_easy_setopt(c, CURLOPT_SSLKEY, q->key_file);
+	}
+	if (q->proxy) {
+		curl_easy_setopt(c, CURLOPT_PROXY, q->proxy);
+		curl_easy_setopt(c, CURLOPT_NOPROXY, "");
+	}
+	/* Headers, and so what authorizes us, are for the server and never for a proxy. */
 	curl_easy_setopt(c, CURLOPT_HEADEROPT, (long)CURLHEADER_SEPARATE);
 	curl_easy_setopt(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
 }
@@ -498,7 +505,7 @@ static const struct { CURLcode curl; enum err_code code; bool broken; const char
 	{ CURLE_SSL_CONNECT_ERROR, ERR_TLS, true, "no TLS connection" },
 	{ CURLE_PEER_FAILED_VERIFICATION, ERR_TLS, false, "its certificate is not trusted" },
 	{ CURLE_SSL_CACERT_BADFILE, ERR_TLS, false, "the CA file cannot be used" },
-	{ CURLE_SSL_CERTPROBLEM, ERR_TLS, false, "TLS" },
+	{ CURLE_SSL_CERTPROBLEM, ERR_TLS, false, "the client certificate or its key cannot be used" },
 	{ CURLE_SSL_CIPHER, ERR_TLS, false, "TLS" },
 	{ CURLE_SSL_ISSUER_ERROR, ERR_TLS, false, "its certificate is not trusted" },
 };
@@ -531,6 +538,7 @@ static int judge(struct exchange *x, CURLcode rc)
 	for (size_t i = 0; i < ARRAY_LEN(verdicts); i++)
 		if (verdicts[i].curl == rc) {
 			x->r->broken = verdicts[i].broken && !*hint(x, rc);
+			x->r->refused = rc == CURLE_COULDNT_CONNECT || rc == CURLE_OPERATION_TIMEDOUT;
 			return err_set(x->e, verdicts[i].code, "'%s': %s (%s)%s", host, verdicts[i].what,
 				       *x->curl_text ? x->curl_text : curl_easy_strerror(rc), hint(x, rc));
 		}

@@ -45,7 +45,8 @@ struct wire_request {
 	bool has_body;                          /* also one of no bytes */
 	bool keep_encoding;
 	const char *user_agent, *ca_file;
-	bool env_proxies;
+	const char *cert_file, *key_file;       /* of ours; NULL = none */
+	const char *proxy;                      /* "" = none, NULL = what the environment says */
 	uint64_t connect_ms, stall_ms, answer_ms;
 	uint64_t deadline_at;                   /* on the clock of wire_now; 0 = none */
 	void (*slow)(void *ctx, const struct url *u);   /* may be NULL */
@@ -64,7 +65,57 @@ void troubles_release(struct http_troubles *t);
 /* -1: the server is given up; e says why it was. */
 int troubles_check(struct http_troubles *t, const struct url *u, struct err *e) MUST_CHECK;
 void troubles_add(struct http_troubles *t, const struct url *u, const struct err *why);
+/* A silence of stall_ms ended: true when most of it came after another, with no answer between. */
+bool troubles_silent(struct http_troubles *t, const struct url *u, uint64_t stall_ms);
+void troubles_answered(struct http_troubles *t, const struct url *u);
 bool troubles_tell(struct http_troubles *t, const struct url *u);      /* true the first time for a host */
+
+/* Settings of a host (http_host.c); never changed once listed, so borrowed text stays as long as the client. */
+struct host {
+	char *host;             /* as url_host spells it for https, and for http; "*" */
+	char *plain_name;
+	char *ca_file, *cert_file, *key_file, *proxy, *user_agent;
+	uint64_t rate;
+	bool plain_http;
+};
+
+struct http_hosts {
+	pthread_mutex_t lock;
+	struct host **items;
+	size_t n;
+};
+
+void hosts_init(struct http_hosts *h);
+void hosts_release(struct http_hosts *h);
+int hosts_add(struct http_hosts *list, const struct http_host *h, struct err *e) MUST_CHECK;
+const struct host *hosts_find(struct http_hosts *list, const struct url *u);           /* its own, or NULL */
+const struct host *hosts_find_or_any(struct http_hosts *list, const struct url *u);
+const struct host *hosts_by_name(struct http_hosts *list, const char *name, bool tls);
+
+/* How much each host is asked at once (http_pace.c); any thread. */
+struct http_paces {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	struct http_pace **items;
+	size_t n;
+	unsigned most;                  /* at once; 0 = not limited, only held and slowed */
+};
+struct pace_slot {                      /* one exchange under way */
+	struct http_pace *pace;
+	struct pace_slot *next;
+	uint64_t began;
+	_Atomic uint64_t sink_since;    /* its sink has the bytes since then; 0 = it has not */
+};
+
+void paces_init(struct http_paces *p, unsigned most);
+void paces_release(struct http_paces *p);
+/* 0: entered, leave must follow. -1: interrupted, or the deadline is over. */
+int pace_enter(struct http_paces *p, const struct url *u, struct pace_slot *slot, uint64_t deadline_at,
+	       struct err *e) MUST_CHECK;
+void pace_leave(struct http_paces *p, struct pace_slot *slot, bool trouble);
+int pace_bytes(struct http_paces *p, struct pace_slot *slot, size_t n, uint64_t rate, struct err *e) MUST_CHECK;
+void pace_hold(struct http_paces *p, const struct url *u, uint64_t ms);       /* nobody enters for so long */
+bool pace_room(struct http_paces *p, const struct url *u);
 
 uint64_t wire_now(void);        /* milliseconds, monotonic */
 

@@ -61,6 +61,11 @@ const char *registry_host(const struct registry *r)
 	return r->host;
 }
 
+bool registry_room(struct registry *r)
+{
+	return http_host_room(r->http, &r->url);
+}
+
 struct registry_stats registry_stats(struct registry *r)
 {
 	return (struct registry_stats){

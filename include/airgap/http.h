@@ -31,12 +31,18 @@
 #define HTTP_HEADERS_MAX 65536u         /* bytes of headers of one answer */
 #define HTTP_TEXT_MAX    65536u         /* bytes kept of the body of an error */
 
-/* Settings of one host: "registry.example" (its default port) or "registry.example:5000". */
+/* Settings of one host: "registry.example" (its default port) or "registry.example:5000"; "*": of hosts without any. */
 struct http_host {
 	const char *host;
-	bool plain_http;                /* http:// is allowed (and private redirects to it) */
+	bool plain_http;                /* http:// is allowed (and private redirects to it); not with "*" */
 	const char *ca_file;            /* PEM, in addition to the system's; NULL = none */
+	const char *cert_file, *key_file;       /* PEM, shown to the server; both or none */
+	const char *proxy;              /* "http://HOST:PORT", "environment" (as env_proxies), NULL = as env_proxies says */
+	const char *user_agent;         /* NULL = the client's */
+	uint64_t rate;                  /* bytes a second it may send us, over all connections; 0 = as fast as it can */
 };
+/* "20MiB", "500KiB", "1000000": bytes a second; not 0. */
+bool http_rate_parse(const char *text, uint64_t *out) MUST_CHECK;
 
 struct http_options {                   /* zero = the default named */
 	const struct http_host *hosts;  /* copied */
@@ -49,8 +55,11 @@ struct http_options {                   /* zero = the default named */
 	unsigned backoff_ms;            /* 250: doubled each time, with jitter */
 	unsigned retry_after_max_ms;    /* 60,000: longer demands of a server are cut to it */
 	bool env_proxies;               /* http_proxy, https_proxy, no_proxy are honoured */
+	/* Exchanges with one host at once: few at first, more while that makes it faster, half as many after 429, 503, silence
+	 * or no connection. 0: as many as there are calls. */
+	unsigned most_at_once;
 	/* A server that gave no answer in all tries of one call is not asked again: later calls fail at once, with the
-	 * same error. Silence is then borne twice, whatever `tries` says. For programs that want many things of a host. */
+	 * same error. Silence is then borne twice (by all calls to it together), whatever `tries` says. For programs that want many things of a host. */
 	bool give_up;
 	void (*slow)(const char *host, unsigned seconds);       /* silent for so long; once a host, from any thread; NULL */
 };
@@ -63,6 +72,7 @@ DEFINE_CLEANUP_PTR(cleanup_http, struct http_client, http_free)
 
 /* Adds or replaces the settings of one host. ERR_USAGE when it is no host. */
 int http_host_set(struct http_client *c, const struct http_host *h, struct err *e) MUST_CHECK;
+bool http_host_room(struct http_client *c, const struct url *u);        /* a call would begin at once */
 bool http_host_known(struct http_client *c, const struct url *u);       /* has settings */
 /* A host without settings of its own gets those of the host that named it (a token server: its registry's CA). */
 int http_host_inherit(struct http_client *c, const struct url *u, const struct url *from, struct err *e) MUST_CHECK;
@@ -94,6 +104,7 @@ struct http_response {
 	uint64_t body_size;             /* bytes of a 2xx body that came */
 	bool broken;                    /* http_do failed because the line did: worth another try */
 	bool silent;                    /* … and it did so by saying nothing at all */
+	bool refused;                   /* … or no connection came about */
 };
 #define HTTP_RESPONSE_INIT { .text = BUF_INIT(HTTP_TEXT_MAX) }
 #define auto_response CLEANUP(http_response_release)
@@ -119,7 +130,8 @@ int http_status_error(const struct http_response *r, const char *subject, struct
  *		rc = http_do(c, &q, &to, &r, e);
  *	while (http_again(c, &t, rc, &r, e));
  *
- * True after a broken line or 408, 429, 500, 502, 503, 504, while tries are left. The request must be repeatable. */
+ * True after a broken line or 408, 429, 500, 502, 503, 504, while tries are left. The request must be repeatable.
+ * What Retry-After says holds for all calls to that host. */
 struct http_tries { unsigned n; };
 bool http_again(struct http_client *c, struct http_tries *t, int rc, const struct http_response *r, struct err *e) MUST_CHECK;
 

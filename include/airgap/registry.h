@@ -36,6 +36,7 @@ struct registry *registry_open(struct http_client *http, const char *host, const
 void registry_close(struct registry *r);
 #define auto_registry CLEANUP(cleanup_registry)
 DEFINE_CLEANUP_PTR(cleanup_registry, struct registry, registry_close)
+bool registry_room(struct registry *r);                 /* a request would begin at once (http_host_room) */
 const char *registry_host(const struct registry *r);    /* as given */
 
 /* 0: there is a v2 registry and it lets us in (repository NULL), or lets us do what we came for in that repository
