@@ -20,3 +20,5 @@ int manifest_check_ref(const char *ref, struct err *e) MUST_CHECK;
 int manifest_check_tree_path(const char *path, struct err *e) MUST_CHECK;
 int manifest_check_git(const struct manifest_git *g, struct err *e) MUST_CHECK;
 int manifest_check_python(const struct manifest_python *p, struct err *e) MUST_CHECK;
+/* manifest_check_hosts.c. Pure. */
+int manifest_check_host(const struct manifest_host *h, struct err *e) MUST_CHECK;

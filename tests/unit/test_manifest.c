@@ -103,6 +103,25 @@ TEST(refuses_another_kind_or_version)
 	refuses("a: &x 1\nb: *x\n", ERR_MALFORMED, "bundle.yaml");
 }
 
+TEST(refuses_lines_of_hosts_that_make_no_sense)
+{
+	static const struct { const char *text; enum err_code code; const char *why; } cases[] = {
+		{ HEAD "hosts:\n  x: {rate: 20 MB}\n", ERR_MALFORMED, "hosts.x: rate: '20 MB': write bytes a second" },
+		{ HEAD "hosts:\n  x: {rate: 0MiB}\n", ERR_MALFORMED, "rate" },
+		{ HEAD "hosts:\n  x: {proxy: 'http://u:p@proxy:3128'}\n", ERR_MALFORMED, "in the open" },
+		{ HEAD "hosts:\n  x: {proxy: 'socks5://proxy:1'}\n", ERR_MALFORMED, "http://HOST:PORT" },
+		{ HEAD "hosts:\n  x: {proxy: 'http://proxy/x'}\n", ERR_MALFORMED, "http://HOST:PORT" },
+		{ HEAD "hosts:\n  x: {cert: c.pem}\n", ERR_MALFORMED, "cert without key" },
+		{ HEAD "hosts:\n  x: {key: k.pem}\n", ERR_MALFORMED, "key without cert" },
+		{ HEAD "hosts:\n  x: {userAgent: \"a\\nb\"}\n", ERR_MALFORMED, "userAgent" },
+		{ HEAD "hosts:\n  '*': {token: env:A}\n", ERR_MALFORMED, "would go to every host" },
+		{ HEAD "hosts:\n  '*': {plainHTTP: true}\n", ERR_MALFORMED, "would hold for every host" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		refuses(cases[i].text, cases[i].code, cases[i].why);
+}
+
 TEST(refuses_git_and_python_that_make_no_sense)
 {
 	static const struct { const char *text; enum err_code code; const char *why; } cases[] = {
@@ -246,6 +265,7 @@ int main(void)
 		cmocka_unit_test(an_unknown_key_names_file_line_and_the_nearest),
 		cmocka_unit_test(refuses_another_kind_or_version),
 		cmocka_unit_test(refuses_what_makes_no_sense_and_says_where),
+		cmocka_unit_test(refuses_lines_of_hosts_that_make_no_sense),
 		cmocka_unit_test(refuses_git_and_python_that_make_no_sense),
 		cmocka_unit_test(the_longest_alias_wins_at_a_slash),
 		cmocka_unit_test(expiry_is_days_a_date_or_a_time),
