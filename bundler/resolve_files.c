@@ -19,12 +19,14 @@ struct file {
 	const struct manifest_file *entry;
 	struct oci_blob blob;
 	struct lock_source source;      /* texts owned */
+	char *origin;                   /* where it stands to people */
 };
 
 static void file_release(struct file *f)
 {
 	free(f->source.location);
 	free(f->source.member);
+	free(f->origin);
 }
 
 static bool wanted_digest(const struct manifest_file *f, struct digest *out)
@@ -228,6 +230,21 @@ static int from_member(struct run *r, struct file *f, struct err *e)
 	return 0;
 }
 
+/* ---- out of an image */
+
+static int from_image(struct run *r, struct file *f, struct err *e)
+{
+	CLEANUP(run_image_file_release) struct run_image_file found = { 0 };
+
+	if (resolve_image_file(r, f->entry, &found, e) < 0 || compare(f->entry, &found.blob.digest, f->entry->member, e) < 0)
+		return -1;
+	f->blob = found.blob;
+	f->source = found.source;
+	f->origin = TAKE(found.origin);
+	found.source = (struct lock_source){ 0 };
+	return 0;
+}
+
 /* ---- into the lock */
 
 static char *base_name(const struct manifest_file *f)
@@ -270,7 +287,7 @@ static int add_file(struct run *r, struct file *f, struct err *e)
 	GROW(c->files, c->n_files);
 	c->files[c->n_files++] = (struct content_file){
 		.name = xstrdup(m->name), .file = TAKE(title), .role = copy(m->role), .mode = copy(m->mode),
-		.platform = normal_platform(m->platform), .origin = m->url ? shown(m->url) : xstrdup(m->path),
+		.platform = normal_platform(m->platform), .origin = TAKE(f->origin),
 		.digest = oci, .blob = f->blob.digest, .size = f->blob.size,
 	};
 	return 0;
@@ -281,12 +298,16 @@ static int resolve_file(struct run *r, const struct manifest_file *entry, struct
 	CLEANUP(file_release) struct file f = { .entry = entry };
 	int done;
 
-	if (entry->member)
+	if (entry->image)
+		done = from_image(r, &f, e);
+	else if (entry->member)
 		done = from_member(r, &f, e);
 	else if (entry->url)
 		done = from_url(r, &f, e);
 	else
 		done = from_path(r, &f, e);
+	if (!f.origin)
+		f.origin = entry->url ? shown(entry->url) : copy(entry->path);
 	return done < 0 ? -1 : add_file(r, &f, e);
 }
 
@@ -338,6 +359,16 @@ static int open_cached(const struct digest *d, int *out_fd, struct err *e)
 	return 1;
 }
 
+static int fetch_again(struct run *r, const struct manifest_file *m, struct oci_blob *out, struct err *e)
+{
+	CLEANUP(run_image_file_release) struct run_image_file found = { 0 };
+	int done = m->image ? resolve_image_file(r, m, &found, e) : download(r, m, out, e);
+
+	if (m->image)
+		*out = found.blob;
+	return done;
+}
+
 int resolve_file_open(struct run *r, const char *name, int *out_fd, struct err *e)
 {
 	const struct manifest_file *m = manifest_file(r->m, name);
@@ -359,7 +390,7 @@ int resolve_file_open(struct run *r, const char *name, int *out_fd, struct err *
 	there = open_cached(&c->blob, out_fd, e);
 	if (there)
 		return MIN(there, 0);
-	if (download(r, m, &again, e) < 0)
+	if (fetch_again(r, m, &again, e) < 0)
 		return err_wrap(e, "file '%s'", name);
 	there = open_cached(&c->blob, out_fd, e);
 	return there == 1 ? 0 : there < 0 ? -1 : err_set(e, ERR_IO, "file '%s': the content cache lost it", name);

@@ -80,6 +80,14 @@ int resolve_files(struct run *r, struct err *e) MUST_CHECK;
 int resolve_files_blame(struct run *r, const struct digest *d, struct err *e) MUST_CHECK;
 /* One of them to be read, compared with its digest; it is fetched if need be. */
 int resolve_file_open(struct run *r, const char *name, int *out_fd, struct err *e) MUST_CHECK;
+/* resolve_file_image.c: a file out of an image; its bytes are in the content cache then. */
+struct run_image_file {
+	struct oci_blob blob;
+	struct lock_source source;      /* texts owned */
+	char *origin;                   /* "docker.io/a/b:1@sha256:…" */
+};
+void run_image_file_release(struct run_image_file *f);
+int resolve_image_file(struct run *r, const struct manifest_file *f, struct run_image_file *out, struct err *e) MUST_CHECK;
 /* The bytes of a small one (an Apply step's file), appended to out. */
 int resolve_file_load(struct run *r, const char *name, struct buf *out, struct err *e) MUST_CHECK;
 
