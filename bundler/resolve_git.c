@@ -133,7 +133,7 @@ static int resolve_mirror(struct run *r, const struct manifest_git *g, struct er
 int resolve_git(struct run *r, struct err *e)
 {
 	for (size_t i = 0; i < r->m->n_git; i++)
-		if (resolve_mirror(r, &r->m->git[i], e) < 0)
+		if (carry_wants(&r->carry, CARRY_GIT, r->m->git[i].name) && resolve_mirror(r, &r->m->git[i], e) < 0)
 			return err_wrap(e, "git '%s'", r->m->git[i].name);
 	return 0;
 }

@@ -330,7 +330,7 @@ static int resolve_entry(struct run *r, const struct manifest_packages *m, struc
 int resolve_packages(struct run *r, struct err *e)
 {
 	for (size_t i = 0; i < r->m->n_packages; i++)
-		if (resolve_entry(r, &r->m->packages[i], e) < 0)
+		if (carry_wants(&r->carry, CARRY_PACKAGES, r->m->packages[i].name) && resolve_entry(r, &r->m->packages[i], e) < 0)
 			return err_wrap(e, "packages '%s'", r->m->packages[i].name);
 	return 0;
 }

@@ -182,7 +182,7 @@ static int resolve_wheels(struct run *r, const struct manifest_python *p, struct
 int resolve_python(struct run *r, struct err *e)
 {
 	for (size_t i = 0; i < r->m->n_python; i++)
-		if (resolve_wheels(r, &r->m->python[i], e) < 0)
+		if (carry_wants(&r->carry, CARRY_PYTHON, r->m->python[i].name) && resolve_wheels(r, &r->m->python[i], e) < 0)
 			return err_wrap(e, "python '%s'", r->m->python[i].name);
 	return 0;
 }
