@@ -49,8 +49,15 @@ static int name(struct carry *c, const struct manifest *m, enum carry_list list,
 
 static int read_step(struct carry *c, const struct manifest *m, const struct step *t, bool says[CARRY_LISTS], struct err *e)
 {
+	const json_t *of_run = t->kind == STEP_RUN ? t->run.files : t->kind == STEP_PROBE ? t->probe.run.files : NULL;
+	const char *file;
+	json_t *path;
+
 	if (t->kind == STEP_APPLY && t->apply.file && name(c, m, CARRY_FILES, t->apply.file, e) < 0)
 		return -1;
+	json_object_foreach((json_t *)of_run, file, path)
+		if (name(c, m, CARRY_FILES, file, e) < 0)
+			return -1;
 	for (size_t i = 0; t->kind == STEP_CARRY && i < CARRY_LISTS; i++) {
 		const struct strv *v = (const void *)((const char *)&t->carry + lists[i].offset);
 		const json_t *there = jdoc_at(t->doc, "carry", lists[i].key, NULL);

@@ -2,7 +2,7 @@
  * carry - which files, packages, wheels and repositories of a manifest a bundle takes.
  *
  * All of them, until sites are given (--site, discover.sites) and the Carry steps of every one of them have the list: then
- * those that some Carry names, the files that Apply steps name, and tools. `packages: []` says none. What no step names
+ * those that some Carry names, the files that Apply, Run and Probe steps name, and tools. `packages: []` says none. What no step names
  * is told, never lost silently.
  */
 #pragma once

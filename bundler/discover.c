@@ -308,6 +308,26 @@ static int take_apply(struct discover *d, const struct step *t, struct err *e)
 	return run_add_finds(d->run, d->site_chart, &finds, e);
 }
 
+/* ---- Run and Probe */
+
+/* The image of its pod is found as in the Job that will be made of it. */
+static int take_run(struct discover *d, const struct step *t, struct err *e)
+{
+	const struct step_run *r = t->kind == STEP_PROBE ? &t->probe.run : &t->run;
+	const struct manifest_discover *rules = &d->run->m->discover;
+	auto_helm_objects struct helm_objects objects = { 0 };
+	auto_scan struct scan_finds finds = { 0 };
+	auto_json json_t *job = NULL;
+
+	if (steps_where(r) != STEP_IN_POD)
+		return 0;
+	job = steps_job(t->metadata.name, r->ns ? r->ns : "", r, &r->command, true, NULL);
+	push_object(&objects, job, t->source);
+	if (scan_objects(&objects, d->site_chart->name, rules->rules, rules->n_rules, false, &finds, e) < 0)
+		return -1;
+	return images_add_finds(&d->run->images, d->site_chart->name, &finds, e);
+}
+
 /* ---- all steps of all sites */
 
 static int take_step(struct discover *d, const struct destination *site, const struct step *t, enum step_kind kind,
@@ -321,15 +341,17 @@ static int take_step(struct discover *d, const struct destination *site, const s
 		r = take_carry(d, t, e);
 	else if (kind == STEP_RELEASE)
 		r = take_release(d, site, t, e);
-	else
+	else if (kind == STEP_APPLY)
 		r = take_apply(d, t, e);
+	else
+		r = take_run(d, t, e);
 	return r < 0 ? err_wrap(e, "site '%s': %s", site->name, t->id) : 0;
 }
 
 /* Waivers come first, so that every later find meets them. */
 static int take_steps(struct discover *d, struct err *e)
 {
-	static const enum step_kind order[] = { STEP_CARRY, STEP_RELEASE, STEP_APPLY };
+	static const enum step_kind order[] = { STEP_CARRY, STEP_RELEASE, STEP_APPLY, STEP_RUN, STEP_PROBE };
 
 	for (size_t o = 0; o < ARRAY_LEN(order); o++)
 		for (size_t i = 0; i < d->n_sites; i++)

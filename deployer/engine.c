@@ -10,7 +10,7 @@ const char *const step_state_names[] = {
 	[STEP_FAILING] = "not ready", NULL
 };
 
-/* What the site does not do: the build did it. */
+/* What is not done here: the build did it, or the preflight asks it. */
 static int nothing_check(struct engine *g, const struct step *s, enum step_state *out, struct strv *diff, struct err *e)
 {
 	(void)g;
@@ -39,6 +39,8 @@ const struct step_action step_actions[STEP_KINDS] = {
 	[STEP_WAIT] = { step_wait_check, step_wait_run },
 	[STEP_LABEL] = { step_label_check, step_label_run },
 	[STEP_CALL] = { step_call_check, step_call_run },
+	[STEP_RUN] = { step_run_check, step_run_run },
+	[STEP_PROBE] = { nothing_check, nothing_run },
 };
 _Static_assert(ARRAY_LEN(step_actions) == STEP_KINDS, "one row per kind");
 
@@ -104,6 +106,27 @@ bool engine_all_done(const struct engine *g, const struct strv *ids)
 
 /* ---- digests and states ---- */
 
+/* What a command runs with: the same name may stand for other bytes in the next bundle. */
+static void hash_content(struct hash *h, const struct session *s, const struct step_run *r)
+{
+	const char *name;
+	json_t *path;
+
+	json_object_foreach(r->files, name, path) {
+		const struct content_file *f = contents_file(&s->contents, name, NULL);
+
+		if (f)
+			hash_add(h, f->blob.b, sizeof(f->blob.b));
+	}
+	for (size_t i = 0; r->image && i < s->contents.n_images; i++) {
+		auto_free char *target = NULL;
+		struct err ignored;
+
+		if (session_image_target(s, s->contents.images[i].ref, &target, &ignored) == 0 && strcmp(target, r->image) == 0)
+			hash_add(h, s->contents.images[i].target.b, sizeof(s->contents.images[i].target.b));
+	}
+}
+
 int engine_step_digest(struct engine *g, const struct step *s, struct digest *out, struct err *e)
 {
 	auto_json json_t *resolved = secrets_resolve(g->secrets, s->id, s->doc, true, e);
@@ -121,6 +144,8 @@ int engine_step_digest(struct engine *g, const struct step *s, struct digest *ou
 		if (c)
 			hash_add(&h, c->archive.b, sizeof(c->archive.b));
 	}
+	if (s->kind == STEP_RUN)
+		hash_content(&h, g->session, &s->run);
 	*out = hash_end(&h);
 	return 0;
 }
@@ -139,7 +164,7 @@ int engine_check(struct engine *g, const struct step *s, enum step_state *out, s
 	/* As we left it, and yet not as it should be: somebody else changed it. */
 	if (state == STEP_CHANGES && ours)
 		state = STEP_DRIFTED;
-	if (state == STEP_SAME && !ours && s->kind != STEP_CARRY) {
+	if (state == STEP_SAME && !ours && s->kind != STEP_CARRY && s->kind != STEP_PROBE) {
 		state = STEP_CHANGES;
 		if (diff)
 			strv_push(diff, past->done ? "what the step says has changed" : "as it should be, but not recorded as done");
@@ -207,6 +232,40 @@ static int prove_apply(struct engine *g, const struct step *s, struct strv *foun
 	return 0;
 }
 
+/* The Job of a command, as it would be made. A probe's namespace takes what the probe needs. */
+static int prove_job(struct engine *g, const struct step *s, struct strv *found, struct err *e)
+{
+	const struct step_run *r = s->kind == STEP_PROBE ? &s->probe.run : &s->run;
+	bool fixed = strcmp(g->session->site.profile, "nonroot-arbitrary-uid") != 0;
+	auto_json json_t *job = NULL;
+	struct helm_object item = { .source = s->source };
+	const struct helm_objects one = { &item, 1 };
+
+	if (steps_where(r) != STEP_IN_POD)
+		return 0;
+	item.object = job = steps_job(s->metadata.name, r->ns ? r->ns : "", r, &r->command, fixed, NULL);
+	if (proof_images(g->session, s->id, &one, found, e) < 0 && e->code != ERR_PROOF)
+		return -1;
+	if (s->kind == STEP_PROBE)
+		return 0;
+	return proof_profile(g->session->site.profile, level_of(g, r->ns), s->id, &one, found, e) < 0 && e->code != ERR_PROOF ? -1 : 0;
+}
+
+static int prove_step(struct engine *g, const struct step *s, struct strv *found, struct err *e)
+{
+	switch (s->kind) {
+	case STEP_RELEASE:
+		return prove_release(g, s, found, e);
+	case STEP_APPLY:
+		return prove_apply(g, s, found, e);
+	case STEP_RUN:
+	case STEP_PROBE:
+		return prove_job(g, s, found, e);
+	default:
+		return 0;
+	}
+}
+
 static int prove_item(void *ctx, unsigned worker, size_t i, struct err *e)
 {
 	struct proving *p = ctx;
@@ -214,8 +273,7 @@ static int prove_item(void *ctx, unsigned worker, size_t i, struct err *e)
 	auto_strv struct strv found = { 0 };
 
 	(void)worker;
-	if (s->kind == STEP_RELEASE ? prove_release(p->g, s, &found, e) < 0
-				    : s->kind == STEP_APPLY && prove_apply(p->g, s, &found, e) < 0)
+	if (prove_step(p->g, s, &found, e) < 0)
 		return err_wrap(e, "%s", s->id);
 	pthread_mutex_lock(&p->lock);
 	p->bad += found.n;

@@ -76,6 +76,8 @@ int step_label_check(struct engine *, const struct step *, enum step_state *, st
 int step_label_run(struct engine *, const struct step *, struct journal_record *, struct err *);
 int step_call_check(struct engine *, const struct step *, enum step_state *, struct strv *, struct err *);
 int step_call_run(struct engine *, const struct step *, struct journal_record *, struct err *);
+int step_run_check(struct engine *, const struct step *, enum step_state *, struct strv *, struct err *);
+int step_run_run(struct engine *, const struct step *, struct journal_record *, struct err *);
 
 /* The values of a release: `base` files of its chart, `values`, and the `late` ones whose needs are done (or all). */
 int step_release_values(struct engine *g, const struct step *s, bool placeholders, bool all_late, json_t **out,

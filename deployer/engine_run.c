@@ -126,6 +126,8 @@ static const char *namespace_of(const struct step *s)
 		return s->release.ns;
 	case STEP_WAIT:
 		return s->wait.object.ns;
+	case STEP_RUN:
+		return steps_where(&s->run) == STEP_IN_POD ? s->run.ns : NULL;
 	default:
 		return NULL;
 	}
@@ -223,7 +225,7 @@ static int run_node(void *ctx, unsigned worker, size_t i, struct err *e)
 	size_t step = index_of(run->g, n->step);
 
 	(void)worker;
-	if (!run->wanted[step] || n->step->kind == STEP_CARRY)
+	if (!run->wanted[step] || n->step->kind == STEP_CARRY || n->step->kind == STEP_PROBE)
 		return 0;
 	if (visit(run, n, e) < 0) {
 		n->why = *e;

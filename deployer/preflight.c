@@ -40,6 +40,16 @@ static int check_space(struct found *f, struct err *e)
 	return 0;
 }
 
+static void missing_files(const struct contents *c, const struct step_run *r, struct strv *missing)
+{
+	const char *name;
+	json_t *path;
+
+	json_object_foreach(r->files, name, path)
+		if (!contents_file(c, name, NULL))
+			strv_pushf(missing, "file '%s'", name);
+}
+
 /* Every chart and file that a step names is carried; images are proved on rendered output. All that is missing is named. */
 static int check_contents(struct found *f, struct err *e)
 {
@@ -53,6 +63,8 @@ static int check_contents(struct found *f, struct err *e)
 			strv_pushf(&missing, "chart '%s'", s->release.chart);
 		if (s->kind == STEP_APPLY && s->apply.file && !contents_file(c, s->apply.file, NULL))
 			strv_pushf(&missing, "file '%s'", s->apply.file);
+		if (s->kind == STEP_RUN || s->kind == STEP_PROBE)
+			missing_files(c, s->kind == STEP_RUN ? &s->run : &s->probe.run, &missing);
 	}
 	if (!missing.n)
 		return 0;

@@ -390,7 +390,8 @@ static int give_back(struct call_server *c, struct err *e)
 	auto_json json_t *ignored = NULL;
 	struct err why = { 0 };
 
-	if (c->step->call.revoke.url && call_ask(c, "revoke", &c->step->call.revoke, CALL_ACT, &ignored, &why) < 0)
+	/* To look is to keep nothing: that is what went wrong. */
+	if (c->step->call.revoke.url && call_ask(c, "revoke", &c->step->call.revoke, CALL_LOOK, &ignored, &why) < 0)
 		log_warn("%s: what was made is not revoked: %s", c->step->id, why.msg);
 	forget_all(c);
 	return -1;

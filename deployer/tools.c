@@ -62,19 +62,19 @@ static int check(int fd, const char *path, const struct digest *want, struct err
 	return 0;
 }
 
-/* Complete under a temporary name, then given its own: a killed run leaves no half tool under it. */
-static int extract(struct bundle *b, const struct content_file *f, const char *path, struct err *e)
+/* Complete under a temporary name, then given its own: a killed run leaves no half file under it. */
+int tools_extract(struct bundle *b, const struct content_file *f, const char *path, mode_t mode, struct err *e)
 {
 	auto_free char *partial = xasprintf("%s.%ld", path, (long)getpid());
 	auto_fd int fd = -1;
 
 	unlink(partial);
-	fd = fs_open(partial, O_CREAT | O_EXCL | O_WRONLY, 0500, e);
+	fd = fs_open(partial, O_CREAT | O_EXCL | O_WRONLY, mode, e);
 	if (fd < 0)
 		return -1;
 	if (extract_blob(b, &f->blob, fd, e) < 0 || fs_sync(fd, e) < 0 || fs_rename(partial, path, e) < 0) {
 		unlink(partial);
-		return err_wrap(e, "tool '%s'", f->name);
+		return err_wrap(e, "file '%s'", f->name);
 	}
 	return 0;
 }
@@ -108,7 +108,7 @@ int tools_open(struct bundle *b, const struct contents *c, const char *dir, cons
 	auto_free char *path = xasprintf("%s/%s-%.16s", folder, name, digest_hex(&f->blob, hex));
 	int there = fs_exists(path, e);
 
-	if (there < 0 || (there == 0 && extract(b, f, path, e) < 0))
+	if (there < 0 || (there == 0 && tools_extract(b, f, path, 0500, e) < 0))
 		return -1;
 	fd = fs_open(path, O_RDONLY | O_NOFOLLOW, 0, e);
 	if (fd < 0 || check(fd, path, &f->blob, e) < 0)

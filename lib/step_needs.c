@@ -67,9 +67,17 @@ static void namespaces_of(const struct step *s, struct strv *out)
 		if (s->call.via.ns)
 			strv_push(out, s->call.via.ns);
 		break;
+	case STEP_RUN:
+		if (s->run.ns)
+			strv_push(out, s->run.ns);
+		for (size_t k = 0; k < s->run.n_scale_down; k++)
+			if (s->run.scale_down[k].ns)
+				strv_push(out, s->run.scale_down[k].ns);
+		break;
 	case STEP_CARRY:
 	case STEP_NAMESPACE:
 	case STEP_LABEL:
+	case STEP_PROBE:
 	case STEP_KINDS:
 		break;
 	}
@@ -87,6 +95,8 @@ static json_t *payload(const struct step *s)
 		return s->secret.data;
 	case STEP_CALL:
 		return json_object_get(s->doc, "call");
+	case STEP_RUN:
+		return json_object_get(s->doc, "run");
 	default:
 		return NULL;
 	}

@@ -111,6 +111,9 @@ static int check_unique(const struct steps *s, struct err *e)
 
 			if (strcmp(a->id, b->id) == 0)
 				return err_set(e, ERR_MALFORMED, "%s: %s stands also in %s", b->source, b->id, a->source);
+			if (a->kind == STEP_PROBE && b->kind == STEP_PROBE && strcmp(a->probe.id, b->probe.id) == 0)
+				return err_set(e, ERR_MALFORMED, "%s: %s and %s have both the id '%s'", b->source, a->id, b->id,
+					       b->probe.id);
 			if (a->kind == STEP_RELEASE && b->kind == STEP_RELEASE &&
 			    strcmp(a->release.name, b->release.name) == 0 && strcmp(a->release.ns, b->release.ns) == 0)
 				return err_set(e, ERR_MALFORMED, "%s: %s and %s are both release '%s' in namespace '%s'",

@@ -3,7 +3,7 @@
 #include "steps_part.h"
 
 const char *const step_kind_names[STEP_KINDS + 1] = {
-	"Carry", "Namespace", "Secret", "Release", "Apply", "Wait", "Label", "Call", NULL
+	"Carry", "Namespace", "Secret", "Release", "Apply", "Wait", "Label", "Call", "Run", "Probe", NULL
 };
 
 static const struct field carry_fields[] = {
@@ -170,6 +170,47 @@ static const struct field call_fields[] = {
 };
 static const struct type call_block = TYPE(struct step_call, call_fields);
 
+static const struct field exec_fields[] = {
+	F_STR(struct step_exec, selector, "selector", F_REQUIRED),
+	F_STR(struct step_exec, container, "container", 0),
+	F_STR(struct step_exec, each, "each", 0),
+	{ 0 }
+};
+static const struct type exec_type = TYPE(struct step_exec, exec_fields);
+static const struct field scale_fields[] = {
+	F_STR(struct step_scale, kind, "kind", F_REQUIRED),
+	F_STR(struct step_scale, ns, "namespace", 0),
+	F_STR(struct step_scale, name, "name", F_REQUIRED),
+	{ 0 }
+};
+static const struct type scale_type = TYPE(struct step_scale, scale_fields);
+static const struct field run_fields[] = {
+	F_STR(struct step_run, where, "where", 0),
+	F_STR(struct step_run, ns, "namespace", 0),
+	F_STR(struct step_run, image, "image", 0),
+	F_STRV(struct step_run, command, "command", 0),
+	F_JSON(struct step_run, env, "env", 0),
+	F_STR(struct step_run, service_account, "serviceAccount", 0),
+	F_JSON(struct step_run, security_context, "securityContext", 0),
+	F_JSON(struct step_run, volumes, "volumes", 0),
+	F_JSON(struct step_run, files, "files", 0),
+	F_OBJ(struct step_run, exec, "exec", exec_type, 0),
+	F_LIST(struct step_run, scale_down, n_scale_down, "scaleDown", scale_type, 0),
+	F_STRV(struct step_run, unless, "unless", 0),
+	F_STR(struct step_run, timeout, "timeout", 0),
+	{ 0 }
+};
+static const struct type run_block = TYPE(struct step_run, run_fields);
+
+static const struct field probe_fields[] = {
+	F_STR(struct step_probe, id, "id", F_REQUIRED),
+	F_STR(struct step_probe, title, "title", F_REQUIRED),
+	F_STR(struct step_probe, need, "need", F_REQUIRED),
+	F_OBJ(struct step_probe, run, "run", run_block, F_REQUIRED),
+	{ 0 }
+};
+static const struct type probe_block = TYPE(struct step_probe, probe_fields);
+
 static const struct field metadata_fields[] = {
 	F_STR(struct step_metadata, name, "name", F_REQUIRED),
 	{ 0 }
@@ -195,6 +236,8 @@ static const struct field apply_document[] = STEP_DOCUMENT(apply_block, apply, "
 static const struct field wait_document[] = STEP_DOCUMENT(wait_block, wait, "wait");
 static const struct field label_document[] = STEP_DOCUMENT(label_block, label, "label");
 static const struct field call_document[] = STEP_DOCUMENT(call_block, call, "call");
+static const struct field run_document[] = STEP_DOCUMENT(run_block, run, "run");
+static const struct field probe_document[] = STEP_DOCUMENT(probe_block, probe, "probe");
 
 const struct type step_types[STEP_KINDS] = {
 	[STEP_CARRY] = TYPE(struct step, carry_document),
@@ -205,4 +248,6 @@ const struct type step_types[STEP_KINDS] = {
 	[STEP_WAIT] = TYPE(struct step, wait_document),
 	[STEP_LABEL] = TYPE(struct step, label_document),
 	[STEP_CALL] = TYPE(struct step, call_document),
+	[STEP_RUN] = TYPE(struct step, run_document),
+	[STEP_PROBE] = TYPE(struct step, probe_document),
 };

@@ -149,6 +149,10 @@ int step_check(const struct step *s, struct err *e)
 		return check_label(&s->label, e);
 	case STEP_CALL:
 		return step_check_call(&s->call, e);
+	case STEP_RUN:
+		return step_check_run(s->metadata.name, &s->run, e);
+	case STEP_PROBE:
+		return step_check_probe(s, e);
 	case STEP_CARRY:
 	case STEP_KINDS:
 		break;

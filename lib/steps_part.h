@@ -12,3 +12,5 @@ bool step_name_ok(const char *s, size_t max);
 /* The block makes sense. -1: ERR_MALFORMED, "KEY: what is wrong: what to do". */
 int step_check(const struct step *s, struct err *e) MUST_CHECK;
 int step_check_call(const struct step_call *c, struct err *e) MUST_CHECK;
+int step_check_run(const char *name, const struct step_run *r, struct err *e) MUST_CHECK;
+int step_check_probe(const struct step *s, struct err *e) MUST_CHECK;

@@ -18,7 +18,7 @@
 #include <airgap/decode.h>
 #include <airgap/helm.h>
 
-enum step_kind { STEP_CARRY, STEP_NAMESPACE, STEP_SECRET, STEP_RELEASE, STEP_APPLY, STEP_WAIT, STEP_LABEL, STEP_CALL, STEP_KINDS };
+enum step_kind { STEP_CARRY, STEP_NAMESPACE, STEP_SECRET, STEP_RELEASE, STEP_APPLY, STEP_WAIT, STEP_LABEL, STEP_CALL, STEP_RUN, STEP_PROBE, STEP_KINDS };
 extern const char *const step_kind_names[STEP_KINDS + 1];
 
 struct step_carry { struct strv charts, images, files, packages, python, git; json_t *waive; };
@@ -114,6 +114,48 @@ struct step_call {
 	struct step_retry retry;
 };
 
+/*
+ * A command, run once and again when something in it changes: its text, what its references stand for, the image, the
+ * files. Status 0 is success; else the last thing it said is the error. argv is a list, there is no shell.
+ *
+ *	where: pod      in a Job of ours, airgap-run-STEP in `namespace`, from an image of the bundle. Restricted unless
+ *	                securityContext (keys of the container's, fsGroup and its like of the pod's) and volumes (as in a pod,
+ *	                each with its mountPath) say otherwise. The Job goes when it succeeded; a failed one stays for a look
+ *	                until the next run.
+ *	where: host     on the machine of the deployer, in a folder of its own, with PATH, KUBECONFIG and nothing else.
+ *	where: exec     in a container of the pods that `exec.selector` means: in all of them with each: node, else in the
+ *	                first that is Ready.
+ *
+ * `env` may have references: for a pod they stand in a Secret for as long as it runs. `command` and `unless` may not, since
+ * everybody on the machine can read them; "$$(NAME)" in a pod's command is Kubernetes' own $(NAME). `files`, {NAME: PATH}, are
+ * files of the bundle: in a pod mounted at the absolute PATH, 1 MiB together (more belongs into an image, with base
+ * and add); on the host below its folder, of any size.
+ * `unless` is a command run in the same way: status 0 means there is nothing to do. For host and exec it is also the look
+ * at what there is, in `plan` and `status`; no pod is started only to look.
+ * `scaleDown` names Deployments and StatefulSets that must not run meanwhile. How many pods they had stands in their
+ * annotation airgap/replicas until they are back, so that a run which was killed in between brings them back the
+ * next time. What is not there is left out.
+ */
+struct step_exec { char *selector, *container, *each; };
+struct step_scale { char *kind, *ns, *name; };  /* ns NULL = the run's */
+struct step_run {
+	char *where;                    /* pod | host | exec; NULL = pod */
+	char *ns, *image;
+	struct strv command, unless;
+	json_t *env;                    /* NAME: TEXT with references */
+	char *service_account;          /* NULL = none of the cluster's API is for it */
+	json_t *security_context, *volumes, *files;
+	struct step_exec exec;
+	struct step_scale *scale_down; size_t n_scale_down;
+	char *timeout;                  /* NULL = 10m */
+};
+#define STEP_FILES_MAX (1u << 20)       /* bytes of a pod's files together */
+
+/* A check before the first write: a run, in a pod of the namespace airgap-probe, made for it, or on the host. Status
+ * 0: all is well; else "ID: TITLE: what it said last: NEED" is a finding. --skip ID leaves it out. It comes before
+ * everything, so it has no `needs` and no references to what is made. */
+struct step_probe { char *id, *title, *need; struct step_run run; };
+
 struct step_metadata { char *name; };
 
 struct step {
@@ -137,6 +179,8 @@ struct step {
 		struct step_wait wait;
 		struct step_label label;
 		struct step_call call;
+		struct step_run run;
+		struct step_probe probe;
 	};
 };
 
@@ -155,3 +199,14 @@ bool steps_is_node_name(const char *item);
 bool step_call_saves(const struct step_call *c, const char *key);
 /* `$(secret:NAME/KEY)`: the Secret step with that key that makes Secret NAME, else the Call step NAME that saves KEY; or NULL. */
 const struct step *steps_secret(const struct steps *s, const char *name, const char *key);
+
+enum step_where { STEP_IN_POD, STEP_ON_HOST, STEP_BY_EXEC };
+enum step_where steps_where(const struct step_run *r);
+/* "airgap-run-NAME": its Job, the Secret of its env; the Secret of its files is that and "-files". */
+char *steps_job_name(const char *name) MUST_CHECK;
+/* The Job of a pod, as it is applied, for discovery and proofs too. fixed_uid false: the cluster gives the uid. pull_secret NULL =
+ * none. command may be another than the run's own. */
+json_t *steps_job(const char *name, const char *ns, const struct step_run *r, const struct strv *command, bool fixed_uid,
+		  const char *pull_secret) MUST_CHECK;
+/* A command as it is run: "$$(" is "$(". */
+void steps_argv(const struct strv *command, struct strv *out);

@@ -297,3 +297,126 @@ wrong '{"/login.set_domains": {"echo": true}}'
 fails 'call: a server that repeats a secret' 24 deployer install -v
 said "call: its words are shown, the secret is not" 'no: \{"domains":\["\*\*\*"\]\}'
 rm -f "$T/stand/api/next.json"
+
+# ---- commands
+
+# run NAME BLOCK - a Run step; pods come from the image app.
+image='{{ include "airgap.image" (list . "docker.io/demo/app:1.0") }}'
+run() { printf -- '- {apiVersion: airgap/v1, kind: Run, metadata: {name: %s}, run: %s}\n' "$1" "$2"; }
+in_pod() { run "$1" "{namespace: t, image: '$image', timeout: 60s, $2}"; }
+jobs() { kubectl get jobs,pods,secrets -A -l "airgap/run=$1" -o name; }
+first() {
+	in_pod first "env: {URL: $url, WORD: '\$(generate:alnum:24)'}, files: {note: /in/note.txt},
+		unless: [/bin/busybox, sh, -c, 'exit ${1:-1}'],
+		command: [/bin/busybox, sh, -c, '/bin/busybox wget -q -O - \"\$URL/ran-\$\$(/bin/busybox cat /in/note.txt)-\${#WORD}\" || :']"
+}
+first | site
+ok 'run: plan' deployer plan
+said 'run: it is told' 'Run/first +create'
+is 'run: plan starts nothing' "$(jobs first)" ''
+ok 'run: a pod' deployer install
+is 'run: it had its file and its environment' "$(asked '/ran-carried-24 ')" 1
+is 'run: nothing of it is left' "$(jobs first)" ''
+again run
+first 0 | site
+ok 'run: a pod that finds nothing to do' deployer install
+is 'run: it did nothing' "$(asked '/ran-carried-24 ')" 1
+
+in_pod bad "env: {WORD: '\$(env:API_SECRET)'}, command: [/bin/busybox, sh, -c, 'echo one; echo \"bad: \$WORD\"; exit 3']" | site
+fails 'run: a command that fails' 42 deployer install
+said 'run: its last words are shown, no secret in them' 'Run/bad: /bin/busybox: ended with 3: bad: \*\*\*$'
+said 'run: and the ones before' '\| one'
+like 'run: its pod stays for a look, its secret does not' "$(jobs bad | tr '\n' ' ')" '^job.batch/airgap-run-bad pod/airgap-run-bad-[a-z0-9]+ $'
+in_pod bad "command: [/bin/busybox, 'true']" | site
+ok 'run: the next run clears it away' deployer install
+is 'run: nothing is left' "$(jobs bad)" ''
+run far "{namespace: t, image: 'docker.io/demo/app:1.0', command: [a]}" | site
+fails 'run: an image that is not the site registry'\''s' 45 deployer plan
+said 'run: it is named' 'Run/far: .*docker.io/demo/app:1.0: does not point to the site registry'
+in_pod root "securityContext: {runAsUser: 0, runAsNonRoot: false}, command: [a]" | site
+fails 'run: root in a restricted namespace' 45 deployer plan
+said 'run: it is named so' 'Run/root: .*containers\[run\]: runAsUser is 0'
+
+{
+	echo '- {apiVersion: airgap/v1, kind: Namespace, metadata: {name: t2}, namespace: {name: t2, podSecurity: baseline, pullSecret: {name: site-registry}}}'
+	run root "{namespace: t2, image: '$image', securityContext: {runAsUser: 0, runAsNonRoot: false, capabilities: {add: [CHOWN]}},
+		volumes: [{name: data, mountPath: /data, emptyDir: {}}],
+		command: [/bin/busybox, sh, -c, '/bin/busybox touch /data/f && /bin/busybox chown 1:1 /data/f && /bin/busybox stat -c %u /data/f | /bin/busybox grep ^1']}"
+	run here "{where: host, env: {WORD: 'from \$(env:API_KEY)'}, files: {note: note.txt, tell: bin/tell.sh}, unless: [test, -e, $T/told], command: [/bin/sh, ./bin/tell.sh, $T/told]}"
+} | site
+ok 'run: as root where the namespace allows it, and on the host' deployer install
+is 'run: the host had its files and its environment' "$(cat "$T/told")" 'carried from ROOTKEYROOTKEY'
+is 'run: its folder is gone' "$(find "$T" -maxdepth 1 -name 'airgap-run-*')" ''
+again 'run: root and host'
+rm "$T/told"
+fails 'run: on the host unless is the live check' 46 deployer status
+ok 'run: and install does it again' deployer install
+is 'run: it is there' "$(cat "$T/told")" 'carried from ROOTKEYROOTKEY'
+
+# work EXTRA - two pods of a Deployment, and steps.
+work() {
+	cat <<-END
+	- apiVersion: airgap/v1
+	  kind: Apply
+	  metadata: {name: work}
+	  apply:
+	    namespace: t
+	    objects:
+	      - apiVersion: apps/v1
+	        kind: Deployment
+	        metadata: {name: work}
+	        spec:
+	          replicas: 2
+	          selector: {matchLabels: {app: work}}
+	          template:
+	            metadata: {labels: {app: work}}
+	            spec:
+	              automountServiceAccountToken: false
+	              terminationGracePeriodSeconds: 0
+	              securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}
+	              volumes: [{name: data, emptyDir: {}}]
+	              containers:
+	                - name: work
+	                  image: '$image'
+	                  command: [/bin/busybox, sleep, "100000"]
+	                  volumeMounts: [{name: data, mountPath: /data}]
+	                  securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}
+	- {apiVersion: airgap/v1, kind: Wait, metadata: {name: work}, needs: [Apply/work], wait: {until: Ready, timeout: 60s, object: {
+	    apiVersion: apps/v1, kind: Deployment, namespace: t, name: work}}}
+	- {apiVersion: airgap/v1, kind: Run, metadata: {name: mark}, needs: [Wait/work], run: {where: exec, namespace: t, exec: {selector: app=work,
+	    container: work, each: node}, unless: [/bin/busybox, test, -e, /data/done], command: [/bin/busybox, touch, /data/done]}}
+	END
+	[ $# = 0 ] || in_pod slow "$1" | sed 's/run:/needs: [Run\/mark], run:/'
+}
+pods() { kubectl -n t get pods -l app=work --field-selector=status.phase=Running -o name; }
+marked_pods() { for pod in $(pods); do kubectl -n t exec "$pod" -- /bin/busybox ls /data; done; }
+work | site
+ok 'run: in pods that are there' deployer install
+is 'run: in each of them' "$(marked_pods | tr '\n' ' ')" 'done done '
+again 'run: exec'
+kubectl -n t delete "$(pods | head -n 1)" --wait >/dev/null
+kubectl -n t rollout status deployment work >/dev/null
+fails 'run: a new pod is drift' 46 deployer status
+ok 'run: install does it there' deployer install
+is 'run: each has it' "$(marked_pods | tr '\n' ' ')" 'done done '
+
+work "scaleDown: [{kind: Deployment, name: work}, {kind: StatefulSet, name: absent}], command: [/bin/busybox, sleep, '15']" | site
+deployer install >"$T/said" 2>&1 &
+job=$!
+n=0
+until kubectl -n t get pods -l airgap/run=slow -o name | grep -q . || [ $n -ge 150 ]; do
+	n=$((n + 1))
+	sleep 0.2
+done
+scale() { kubectl -n t get deployment work -o json | jq -c '[.spec.replicas, .metadata.annotations["airgap/replicas"]]'; }
+is 'run: what must not run meanwhile does not' "$(scale) $(pods)" '[0,"2"] '
+kill -KILL "$(pgrep -f "^$B/bin/deployer install $T" | head -n 1)"
+wait "$job"
+fails 'run: killed meanwhile: status tells' 46 deployer status
+said 'run: that it is scaled down' 'scaled down by a run that ended too early'
+work "scaleDown: [{kind: Deployment, name: work}], unless: [/bin/busybox, 'true'], command: [/bin/busybox, 'false']" | site
+ok 'run: the next run has nothing to do there' deployer install
+is 'run: but scales it up again' "$(scale)" '[2,null]'
+work "scaleDown: [{kind: Deployment, name: work}], command: [/bin/busybox, 'false']" | site
+fails 'run: a command that fails meanwhile' 42 deployer install
+is 'run: does not keep it down' "$(scale)" '[2,null]'

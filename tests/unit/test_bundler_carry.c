@@ -30,6 +30,9 @@ static void read_steps(const char *text, struct steps *out)
 #define MORE(block)  "---\n{apiVersion: airgap/v1, kind: Carry, metadata: {name: d}, carry: {" block "}}\n"
 #define APPLY(file)  "---\n{apiVersion: airgap/v1, kind: Apply, metadata: {name: a}, apply: {file: " file "}}\n"
 
+#define RUN(file) \
+	"---\n{apiVersion: airgap/v1, kind: Run, metadata: {name: r}, run: {where: host, command: [a], files: {" file ": f}}}\n"
+
 /* What is carried of the manifest, "|", what is told to be left out; or the error. */
 static char *carried(const struct manifest *m, const char *first, const char *second, bool given)
 {
@@ -75,6 +78,7 @@ TEST(takes_what_steps_name)
 		{ CARRY("files: [one]") MORE("files: [two]"), NULL, true, "one two apps docs |" },
 		{ CARRY("files: []") APPLY("two"), NULL, true, "two apps docs | one" },
 		{ APPLY("two"), NULL, true, "one two apps docs |" },
+		{ CARRY("files: []") RUN("two"), NULL, true, "two apps docs | one" },
 		/* two sites: the union; one that says nothing of a list needs all of it */
 		{ CARRY("files: [one]"), CARRY("files: [two], git: []"), true, "one two apps docs |" },
 		{ CARRY("files: [one], git: [apps]"), CARRY("files: [], git: []"), true, "one apps | two docs" },

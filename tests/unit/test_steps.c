@@ -84,12 +84,17 @@ TEST(reads_every_key_of_every_block)
 		STEP("Call", "k", "call: {url: /u, via: {service: s, namespace: in, port: 80}, method: PUT, auth: {basic: 'a:b'}, headers: {X-A: b},\n"
 		     "  body: {a: 1}, expect: [a=b], save: {k: data.k}, unless: {saved: [k], check: {url: /c, auth: {bearer: '$(secret:k/k)'}}},\n"
 		     "  find: {url: /f, body: {}, items: l, where: {n: 1}, save: {i: id}}, update: {when: {x: a}, url: /p, body: []},\n"
-		     "  revoke: {url: /r}, retry: {for: 5m, on: [503, network]}}"));
+		     "  revoke: {url: /r}, retry: {for: 5m, on: [503, network]}}")
+		STEP("Run", "p", "run: {where: pod, namespace: in, image: 'i:1', command: [a, '$$(X)'], env: {X: '$(secret:s/k)'}, serviceAccount: sa,\n"
+		     "  securityContext: {runAsUser: 0}, volumes: [{name: v, mountPath: /v, emptyDir: {}}], files: {f: /in/f},\n"
+		     "  scaleDown: [{kind: Deployment, namespace: in, name: d}], unless: [b], timeout: 5m}")
+		STEP("Run", "x", "run: {where: exec, namespace: in, command: [a], exec: {selector: a=b, container: c, each: node}}")
+		STEP("Probe", "q", "probe: {id: P17, title: t, need: none, run: {where: host, command: [a], files: {f: d/f}}}"));
 	auto_steps struct steps s = { 0 };
 	struct err e = { 0 };
 
 	assert_ok(steps_parse(&o, &s, &e), e);
-	assert_int_equal(s.n, 9);
+	assert_int_equal(s.n, 12);
 
 	const struct step *r = steps_find(&s, "Release/r"), *n = steps_find(&s, "Namespace/in"), *w = steps_find(&s, "w");
 
@@ -195,6 +200,95 @@ TEST(refuses_calls_that_make_no_sense)
 	}
 }
 
+TEST(refuses_runs_that_make_no_sense)
+{
+#define POD "namespace: x, image: 'i:1'"
+	static const struct { const char *block, *why; } cases[] = {
+		{ "{where: cloud, command: [a]}", "where: 'cloud'" },
+		{ "{command: [a]}", "namespace: missing, with where: pod" },
+		{ "{namespace: x, command: [a]}", "image: missing" },
+		{ "{where: host}", "command: missing, with where: host" },
+		{ "{where: host, command: [a], image: 'i:1'}", "image: has no meaning with where: host" },
+		{ "{where: exec, namespace: x, command: [a]}", "exec: missing" },
+		{ "{where: exec, namespace: x, command: [a], exec: {selector: a}, env: {A: b}}", "env: has no meaning" },
+		{ "{where: exec, namespace: x, command: [a], exec: {selector: a, each: pod}}", "exec.each" },
+		{ "{" POD ", exec: {selector: a}}", "exec: has no meaning" },
+		{ "{" POD ", command: ['$(env:TOKEN)']}", "command: $(env:TOKEN) would stand where all can read it" },
+		{ "{" POD ", unless: ['a $(secret:s/k)']}", "unless: $(secret:s/k)" },
+		{ "{" POD ", env: {1A: b}}", "'1A' is not the name of a variable" },
+		{ "{" POD ", env: {A: 1}}", "env.A" },
+		{ "{" POD ", files: {f: in/f}}", "files.f: not an absolute path" },
+		{ "{" POD ", files: {f: /in/../etc}}", "files.f" },
+		{ "{where: host, command: [a], files: {f: ../f}}", "files.f: not a relative path" },
+		{ "{where: host, command: [a], files: {f: /etc/f}}", "files.f: not a relative path" },
+		{ "{" POD ", volumes: [{name: v}]}", "volumes[0]" },
+		{ "{" POD ", volumes: [{name: airgap-files, mountPath: /v}]}", "ours" },
+		{ "{" POD ", securityContext: [a]}", "securityContext" },
+		{ "{" POD ", scaleDown: [{kind: DaemonSet, name: d}]}", "scaleDown[0]: kind" },
+		{ "{where: host, command: [a], scaleDown: [{kind: Deployment, name: d}]}", "scaleDown[0]: needs a namespace" },
+		{ "{" POD ", timeout: 0s}", "timeout" },
+		{ "{" POD ", comand: [a]}", "did you mean 'command'" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		auto_free char *yaml = xasprintf("---\napiVersion: airgap/v1\nkind: Run\nmetadata: {name: r}\nrun: %s\n", cases[i].block);
+
+		refuses(yaml, cases[i].why);
+	}
+	refuses(STEP("Run", "a-name-that-is-longer-than-what-a-job-may-be-called", "run: {" POD "}"), "metadata.name");
+}
+
+TEST(refuses_probes_that_make_no_sense)
+{
+#define PROBE(name, rest) STEP("Probe", name, "probe: {title: t, need: none, " rest "}")
+	refuses(PROBE("p", "id: 'P 1', run: {where: host, command: [a]}"), "id: 'P 1'");
+	refuses(PROBE("p", "id: space, run: {where: host, command: [a]}"), "of the deployer's own");
+	refuses(PROBE("p", "id: P1, run: {where: exec, command: [a]}"), "nothing runs yet");
+	refuses(PROBE("p", "id: P1, run: {namespace: x, image: i, command: [a]}"), "a probe has no namespace");
+	refuses(PROBE("p", "id: P1, run: {image: i, unless: [a]}"), "unless");
+	refuses(PROBE("p", "id: P1, run: {command: [a]}"), "run: image: missing");
+	refuses(PROBE("p", "id: P1, run: {where: host, command: [a], env: {A: '$(generate:uuid)'}}"), "before it is made");
+	refuses(STEP("Probe", "p", "needs: [p]\nprobe: {id: P1, title: t, need: none, run: {where: host, command: [a]}}"), "needs");
+	refuses(PROBE("p", "id: P1, run: {where: host, command: [a]}") PROBE("q", "id: P1, run: {where: host, command: [a]}"),
+		"both the id 'P1'");
+}
+
+/* As restricted as can be, until the step says otherwise. */
+TEST(a_job_is_restricted_unless_it_is_told)
+{
+	auto_helm_objects struct helm_objects o = objects_of(
+		STEP("Run", "a", "run: {" POD ", command: [p, '$$(X)'], env: {X: z}, files: {f: /in/f, g: /in/g}}")
+		STEP("Run", "b", "run: {" POD ", serviceAccount: sa, securityContext: {runAsUser: 0, runAsNonRoot: false, fsGroup: 5},\n"
+		     "  volumes: [{name: v, mountPath: /v, readOnly: true, persistentVolumeClaim: {claimName: c}}]}"));
+	auto_steps struct steps s = { 0 };
+	struct err e = { 0 };
+
+	assert_ok(steps_parse(&o, &s, &e), e);
+
+	const struct step_run *a = &s.items[0].run, *b = &s.items[1].run;
+	auto_json json_t *plain = steps_job("a", "x", a, &a->command, true, "pull");
+	auto_json json_t *told = steps_job("b", "x", b, &b->command, false, NULL);
+	const json_t *p = jdoc_at(plain, "spec", "template", "spec", NULL), *t = jdoc_at(told, "spec", "template", "spec", NULL);
+	auto_free char *c = json_dumps(json_array_get(json_object_get(p, "containers"), 0), JSON_SORT_KEYS | JSON_COMPACT);
+	auto_free char *d = json_dumps(t, JSON_SORT_KEYS | JSON_COMPACT);
+
+	assert_string_equal(jdoc_text(plain, "metadata", "name", NULL), "airgap-run-a");
+	assert_int_equal(json_integer_value(jdoc_at(p, "securityContext", "runAsUser", NULL)), 65532);
+	assert_true(json_is_true(jdoc_at(p, "securityContext", "runAsNonRoot", NULL)));
+	assert_string_equal(jdoc_text(json_array_get(json_object_get(p, "imagePullSecrets"), 0), "name", NULL), "pull");
+	assert_string_equal(c, "{\"command\":[\"p\",\"$(X)\"],\"envFrom\":[{\"secretRef\":{\"name\":\"airgap-run-a\"}}],\"image\":\"i:1\","
+			       "\"name\":\"run\",\"securityContext\":{\"allowPrivilegeEscalation\":false,\"capabilities\":{\"drop\":[\"ALL\"]}},"
+			       "\"terminationMessagePolicy\":\"FallbackToLogsOnError\",\"volumeMounts\":["
+			       "{\"mountPath\":\"/in/f\",\"name\":\"airgap-files\",\"readOnly\":true,\"subPath\":\"f0\"},"
+			       "{\"mountPath\":\"/in/g\",\"name\":\"airgap-files\",\"readOnly\":true,\"subPath\":\"f1\"}]}");
+	assert_string_equal(d, "{\"automountServiceAccountToken\":true,\"containers\":[{\"command\":[],\"image\":\"i:1\",\"name\":\"run\","
+			       "\"securityContext\":{\"allowPrivilegeEscalation\":false,\"capabilities\":{\"drop\":[\"ALL\"]},"
+			       "\"runAsNonRoot\":false,\"runAsUser\":0},\"terminationMessagePolicy\":\"FallbackToLogsOnError\",\"volumeMounts\":["
+			       "{\"mountPath\":\"/v\",\"name\":\"v\",\"readOnly\":true}]}],\"restartPolicy\":\"Never\",\"securityContext\":{\"fsGroup\":5,"
+			       "\"seccompProfile\":{\"type\":\"RuntimeDefault\"}},\"serviceAccountName\":\"sa\",\"terminationGracePeriodSeconds\":10,"
+			       "\"volumes\":[{\"name\":\"v\",\"persistentVolumeClaim\":{\"claimName\":\"c\"}}]}");
+}
+
 TEST(refuses_labels_that_make_no_sense)
 {
 	refuses(STEP("Label", "l", "label: {nodes: [], labels: {a: b}}"), "nodes: none");
@@ -278,6 +372,9 @@ int main(void)
 		cmocka_unit_test(what_a_call_saves_is_a_need_of_what_uses_it),
 		cmocka_unit_test(refuses_calls_that_make_no_sense),
 		cmocka_unit_test(refuses_labels_that_make_no_sense),
+		cmocka_unit_test(refuses_runs_that_make_no_sense),
+		cmocka_unit_test(refuses_probes_that_make_no_sense),
+		cmocka_unit_test(a_job_is_restricted_unless_it_is_told),
 		cmocka_unit_test(an_object_needs_the_apply_of_its_definition),
 		cmocka_unit_test(refuses_unknown_kinds_keys_and_needs_with_the_nearest),
 		cmocka_unit_test(refuses_two_of_one_name_and_two_releases_in_one_place),
