@@ -407,14 +407,22 @@ static int put_piece(struct join *j, const char *done, const char *piece, const 
 	return r;
 }
 
+/* An object of the rule's kind is there and needs an image: a variable that nobody sets would be one missing on site. */
 static int put_env(struct join *j, const char *done, const char *name, const char *rest, struct err *e)
 {
 	const struct walk *w = j->w;
+	bool known = false;
 
-	for (size_t i = 0; i < w->n_envs; i++)
-		if (strcmp(w->envs[i].name, name) == 0 &&
-		    put_piece(j, done, w->envs[i].value, rest, &w->envs[i].at, e) < 0)
+	for (size_t i = 0; i < w->n_envs; i++) {
+		if (strcmp(w->envs[i].name, name) != 0)
+			continue;
+		known = true;
+		if (put_piece(j, done, w->envs[i].value, rest, &w->envs[i].at, e) < 0)
 			return -1;
+	}
+	if (!known && j->object)
+		return err_set(e, ERR_MALFORMED, "a rule joins the variable %s and no object sets it: name the image in a triple",
+			       name);
 	return 0;
 }
 

@@ -24,9 +24,9 @@
  * `chart` and `kind` narrow a rule. A `*` of a path is one key. In a triple `=TEXT` is that text. enabledBy: false at any
  * of these places disables a triple, true where it begins with '!'; a place is a key beside the triple, a path from there,
  * or a path from the object's root. `when` narrows a rule to triples beside which each of these keys is true, or is not
- * where it begins with '!'. Tags with {kernel} and {osTag} stay patterns: only the nodes know them. A join without kind is made of
- * variables alone; one with kind is made for each such object; variables are those of the whole render, and where there
- * are several values each is taken.
+ * where it begins with '!'. Tags with {kernel} and {osTag} stay patterns: only the nodes know them. A join without kind
+ * is made of variables alone; one with kind is made for each such object, and a variable that nobody sets is then
+ * ERR_MALFORMED; variables are those of the whole render, and where there are several values each is taken.
  */
 #pragma once
 

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include <airgap/fs.h>
 #include <airgap/scan.h>
 #include <airgap/strv.h>
 #include <airgap/yaml.h>
+
+#include <fcntl.h>
 
 /* Documents of YAML as helm_template gives them, all of one file. */
 static struct helm_objects objects_of(const char *yaml)
@@ -383,6 +386,55 @@ TEST(refuses_a_random_number_of_objects)
 	assert_err(scan_mask_random(&a, &b, &random, &e), e, ERR_MALFORMED);
 }
 
+/* Archives of the fuzzer's corpus. */
+TEST(looks_through_archives_within_archives)
+{
+	static const struct { const char *name, *member, *want; enum err_code code; } cases[] = {
+		{ "apps.zip", "*.conf", "apps/hpo:1.1 certain b/loose.conf; apps/hpo:1.1 certain hpo.zip/hpo.app.conf", ERR_NONE },
+		{ "apps.zip", "hpo.zip/*", "", ERR_NONE },
+		{ "apps.zip", NULL, "a/b:1 certain hpo.zip/assets/x.md; apps/hpo:1.1 certain b/loose.conf; "
+				    "apps/hpo:1.1 certain hpo.zip/hpo.app.conf", ERR_NONE },
+		{ "chart.tgz", "values.yaml", "a/b:1 certain x/charts/y.tgz/y/values.yaml.image; "
+					      "up/x:1 certain x/values.yaml.image", ERR_NONE },
+		{ "deep.zip", "*.conf", "", ERR_NONE },
+		{ "lies.zip", NULL, "a/b:1 certain not.zip; apps/hpo:1.1 certain twice.conf", ERR_NONE },
+		{ "binary.zip", NULL, "", ERR_NONE },
+		{ "bomb.zip", NULL, NULL, ERR_LIMIT },
+		{ "locked.zip", NULL, NULL, ERR_MALFORMED },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		auto_free char *path = xasprintf("tests/fuzz/corpus/scan_archive/%s", cases[i].name);
+		auto_scan struct scan_finds f = { 0 };
+		auto_strv struct strv lines = { 0 };
+		struct err e = { 0 };
+		auto_fd int fd = fs_open(path, O_RDONLY, 0, &e);
+
+		if (cases[i].code) {
+			assert_err(scan_archive(fd, "apps", cases[i].member, &f, &e), e, cases[i].code);
+			continue;
+		}
+		assert_ok(scan_archive(fd, "apps", cases[i].member, &f, &e), e);
+		for (size_t k = 0; k < f.n; k++)
+			strv_pushf(&lines, "%s %s %s", f.items[k].image, f.items[k].certain ? "certain" : "maybe", f.items[k].path);
+
+		auto_free char *got = strv_join(&lines, "; ");
+
+		assert_string_equal(got, cases[i].want);
+	}
+}
+
+TEST(a_join_whose_variable_nobody_sets_is_an_error)
+{
+	const struct scan_rule rule = { .kind = (char *)"M", .join = (char *)"{env:NOT}/x:{spec.version}" };
+	auto_helm_objects struct helm_objects o = objects_of("kind: M\nspec: {version: 1.0.0}"), none = objects_of("kind: N");
+	auto_scan struct scan_finds f = { 0 };
+	struct err e = { 0 };
+
+	assert_err(scan_objects(&o, "web", &rule, 1, false, &f, &e), e, ERR_MALFORMED);
+	assert_ok(scan_objects(&none, "web", &rule, 1, false, &f, &e), e);
+}
+
 TEST(finds_are_sorted_and_each_is_there_once)
 {
 	assert_scan("kind: X\nspec: {containers: [{image: 'b:1'}, {image: 'a:1'}, {image: 'b:1'}]}",
@@ -420,6 +472,8 @@ int main(void)
 		cmocka_unit_test(takes_out_random_keys),
 		cmocka_unit_test(bears_a_random_word_that_reads_as_a_number),
 		cmocka_unit_test(refuses_a_random_number_of_objects),
+		cmocka_unit_test(looks_through_archives_within_archives),
+		cmocka_unit_test(a_join_whose_variable_nobody_sets_is_an_error),
 		cmocka_unit_test(finds_are_sorted_and_each_is_there_once),
 	};
 
