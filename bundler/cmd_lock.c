@@ -46,8 +46,10 @@ static void report(const struct lock *l, const char *output)
 
 	for (size_t i = 0; i < l->warnings.n; i++)
 		log_warn("%s", l->warnings.items[i]);
-	log_info("%zu image%s, %zu chart%s, %zu file%s: %s in %zu blob%s; %zu not carried", c->n_images, s(c->n_images),
-		 c->n_charts, s(c->n_charts), c->n_files, s(c->n_files), log_size(size, lock_size(l)), l->n_blobs,
+	auto_free char *sets = c->n_sets ? xasprintf(", %zu set%s of files", c->n_sets, s(c->n_sets)) : xstrdup("");
+
+	log_info("%zu image%s, %zu chart%s, %zu file%s%s: %s in %zu blob%s; %zu not carried", c->n_images, s(c->n_images),
+		 c->n_charts, s(c->n_charts), c->n_files, s(c->n_files), sets, log_size(size, lock_size(l)), l->n_blobs,
 		 s(l->n_blobs), json_array_size(c->not_carried));
 	printf("%s\n", output);
 }

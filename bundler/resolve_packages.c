@@ -16,35 +16,28 @@
 
 /* ---- from the server */
 
-void package_index_release(struct package_index *ix)
-{
-	if (ix->p)
-		munmap(ix->p, ix->n);
-	*ix = (struct package_index){ 0 };
-}
-
-static char *address(const struct package_repo *repo, const char *path)
+static char *address(const struct package_source *s, const char *path)
 {
 	struct buf url = BUF_INIT(URL_MAX);
 
-	buf_puts(&url, repo->url);
+	buf_puts(&url, s->url);
 	buf_putc(&url, '/');
 	url_escape(&url, path, "/~+:");
 	return buf_take(&url);
 }
 
-int package_repo_get(const struct package_repo *repo, const char *path, struct buf *out, struct err *e)
+int package_source_get(const struct package_source *s, const char *path, struct buf *out, struct err *e)
 {
 	auto_response struct http_response answer = HTTP_RESPONSE_INIT;
 	auto_secret struct secret who = { 0 };
-	auto_free char *url = address(repo, path);
-	struct http_client *http = remote_http(repo->run->remote);
+	auto_free char *url = address(s, path);
+	struct http_client *http = remote_http(s->run->remote);
 	const struct sink to = { buf_sink_write, out };
 	struct http_tries t = { 0 };
 	struct http_request q = { .url = url, .max_body = out->max, .keep_encoding = true };
 	int rc;
 
-	if (remote_authorize(repo->run->remote, url, &who, e) < 0)
+	if (remote_authorize(s->run->remote, url, &who, e) < 0)
 		return -1;
 	q.authorization = who.text ? &who : NULL;
 	do {
@@ -59,7 +52,7 @@ int package_repo_get(const struct package_repo *repo, const char *path, struct b
 }
 
 /* From the content cache, or the server; compared where something vouches for it. */
-static int load_packed(const struct package_repo *repo, const char *path, const struct digest *want, uint64_t size,
+static int load_packed(const struct package_source *s, const char *path, const struct digest *want, uint64_t size,
 		       struct buf *out, struct err *e)
 {
 	char text[DIGEST_TEXT], got[DIGEST_TEXT];
@@ -69,7 +62,7 @@ static int load_packed(const struct package_repo *repo, const char *path, const 
 		return there;
 	if (size != UINT64_MAX && size > INDEX_PACKED_MAX)
 		return err_set(e, ERR_LIMIT, "'%s': has %ju bytes, %u are taken", path, (uintmax_t)size, INDEX_PACKED_MAX);
-	there = package_repo_get(repo, path, out, e);
+	there = package_source_get(s, path, out, e);
 	if (there <= 0 || !want)
 		return there;
 
@@ -99,9 +92,9 @@ static int map_file(int fd, struct package_index *out, struct err *e)
 }
 
 /* Into the work folder: half a gigabyte stands better on disk than in memory. */
-static int unpack(const struct package_repo *repo, const struct buf *packed, struct package_index *out, struct err *e)
+static int unpack(struct package_source *s, const struct buf *packed, struct err *e)
 {
-	auto_free char *path = fs_join(repo->run->work, "index");
+	auto_free char *path = fs_join(s->run->work, "index");
 	auto_fd int fd = fs_open(path, O_RDWR | O_CREAT | O_TRUNC, 0600, e);
 	struct mem_source mem = { buf_str(packed), packed->len, 0 };
 	struct source from = source_mem(&mem);
@@ -109,51 +102,53 @@ static int unpack(const struct package_repo *repo, const struct buf *packed, str
 
 	if (fd < 0 || tarball_unpack(&from, INDEX_MAX, &to, e) < 0 || fs_unlink(path, e) < 0)
 		return -1;
-	return map_file(fd, out, e);
+	GROW(s->indexes, s->n);
+	s->indexes[s->n++] = (struct package_index){ 0 };
+	return map_file(fd, &s->indexes[s->n - 1], e);
 }
 
-int package_repo_index(const struct package_repo *repo, const char *path, const struct digest *want, uint64_t size,
-		       struct package_index *out, struct err *e)
+int package_source_index(struct package_source *s, const char *path, const struct digest *want, uint64_t size, struct err *e)
 {
 	auto_buf struct buf packed = BUF_INIT(INDEX_PACKED_MAX);
-	int there = load_packed(repo, path, want, size, &packed, e);
+	int there = load_packed(s, path, want, size, &packed, e);
 
 	if (there <= 0)
 		return there;
-	return unpack(repo, &packed, out, e) < 0 ? err_wrap(e, "'%s'", path) : 1;
+	return unpack(s, &packed, e) < 0 ? err_wrap(e, "'%s'", path) : 1;
+}
+
+char *package_source_keyring(const struct package_source *s)
+{
+	const char *k = s->at.keyring;
+
+	if (!k)
+		return NULL;
+	return run_path(s->run, k + (str_starts(k, "file:") ? strlen("file:") : 0));
 }
 
 /* ---- what both kinds do */
 
-char *package_repo_keyring(const struct package_repo *repo)
-{
-	const char *k = repo->entry->keyring;
-
-	if (!k)
-		return NULL;
-	return run_path(repo->run, k + (str_starts(k, "file:") ? strlen("file:") : 0));
-}
-
-int package_repo_solve(struct package_repo *repo, const struct package_index *indexes, size_t n, struct err *e)
+static int solve(struct package_repo *repo, struct err *e)
 {
 	const struct manifest_packages *m = repo->entry;
-	auto_depsolver struct depsolver *s = depsolver_new(str_eq(m->type, "deb") ? DEPSOLVER_DEB : DEPSOLVER_RPM, m->architecture);
+	auto_depsolver struct depsolver *d = depsolver_new(str_eq(m->type, "deb") ? DEPSOLVER_DEB : DEPSOLVER_RPM, m->architecture);
 
-	for (size_t i = 0; i < n; i++)
-		if (depsolver_add(s, indexes[i].p, indexes[i].n, e) < 0)
-			return -1;
+	for (size_t i = 0; i < repo->n_sources; i++)
+		for (size_t k = 0; k < repo->sources[i].n; k++)
+			if (depsolver_add(d, repo->sources[i].indexes[k].p, repo->sources[i].indexes[k].n, e) < 0)
+				return -1;
 	for (size_t i = 0; i < m->present.n; i++)
-		depsolver_add_present(s, m->present.items[i]);
-	if (depsolver_solve(s, &repo->names, m->recommends, &repo->picks, e) < 0)
+		depsolver_add_present(d, m->present.items[i]);
+	if (depsolver_solve(d, &repo->names, m->recommends, &repo->picks, e) < 0)
 		return -1;
 	repo->found = xcalloc(repo->picks.n + 1, sizeof(*repo->found));
 	return 0;
 }
 
-int package_repo_take(struct package_repo *repo, const char *name, const char *version, const char *architecture,
+int package_repo_take(struct package_repo *repo, const struct package_source *from, const struct depsolver_pick *package,
 		      const char *path, const struct oci_blob *blob, char **out_title, struct err *e)
 {
-	const struct depsolver_pick *pick = depsolver_picks_find(&repo->picks, name, version, architecture);
+	const struct depsolver_pick *pick = depsolver_picks_find(&repo->picks, package);
 	const char *slash = strrchr(path, '/');
 	struct set_file *f;
 
@@ -163,8 +158,8 @@ int package_repo_take(struct package_repo *repo, const char *name, const char *v
 	f = set_files_add(&repo->files, slash ? slash + 1 : path);
 	f->blob = *blob;
 	f->source.kind = LOCK_URL;
-	f->source.location = address(repo, path);
-	strv_pushf(&repo->notes, "%s %s", name, version);
+	f->source.location = address(from, path);
+	strv_pushf(&repo->notes, "%s %s", pick->name, pick->version);
 	*out_title = xstrdup(f->title);
 	if (!oci_title_ok(*out_title))
 		return err_set(e, ERR_UNSAFE, "'%.200s': is no safe file name", *out_title);
@@ -266,9 +261,22 @@ static int fill_names(struct package_repo *repo, struct err *e)
 
 /* ---- one entry */
 
+static void source_release(struct package_source *s)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->indexes[i].p)
+			munmap(s->indexes[i].p, s->indexes[i].n);
+	free(s->indexes);
+	free(s->url);
+	free(s->folder);
+	free(s->said);
+}
+
 static void repo_release(struct package_repo *repo)
 {
-	free(repo->url);
+	for (size_t i = 0; i < repo->n_sources; i++)
+		source_release(&repo->sources[i]);
+	free(repo->sources);
 	free(repo->found);
 	strv_release(&repo->names);
 	strv_release(&repo->notes);
@@ -283,6 +291,29 @@ static char *without_slashes(const char *url)
 	while (n && url[n - 1] == '/')
 		n--;
 	return xstrndup(url, n);
+}
+
+static int read_sources(struct package_repo *repo, struct err *e)
+{
+	bool deb = str_eq(repo->entry->type, "deb");
+
+	repo->sources = xcalloc(repo->entry->n_more + 1, sizeof(*repo->sources));
+	for (; repo->n_sources <= repo->entry->n_more; repo->n_sources++) {
+		struct package_source *s = &repo->sources[repo->n_sources];
+		int rc;
+
+		*s = (struct package_source){ .run = repo->run, .at = manifest_packages_at(repo->entry, repo->n_sources) };
+		s->url = without_slashes(s->at.url);
+		if (!s->at.keyring)
+			run_warn(repo->run, "packages '%s': nothing vouches for what '%s' says: it is not checked by a signature "
+				 "(trusted: true)", repo->entry->name, s->url);
+		rc = deb ? package_source_read_deb(s, e) : package_source_read_rpm(s, e);
+		if (rc < 0) {
+			repo->n_sources++;
+			return repo->entry->n_more ? err_wrap(e, "'%s'", s->url) : -1;
+		}
+	}
+	return 0;
 }
 
 static json_t *notes_of(struct package_repo *repo)
@@ -305,21 +336,20 @@ static char *platform_text(const char *architecture)
 
 static int resolve_entry(struct run *r, const struct manifest_packages *m, struct err *e)
 {
-	CLEANUP(repo_release) struct package_repo repo = { .run = r, .entry = m, .url = without_slashes(m->url) };
+	CLEANUP(repo_release) struct package_repo repo = { .run = r, .entry = m };
 
-	if (!m->keyring)
-		run_warn(r, "packages '%s': nothing vouches for what '%s' says: it is not checked by a signature (trusted: true)",
-			 m->name, repo.url);
 	if (fill_names(&repo, e) < 0)
 		return -1;
 	if (!repo.names.n)
 		return 0;
-	if ((str_eq(m->type, "deb") ? package_repo_deb(&repo, e) : package_repo_rpm(&repo, e)) < 0 || check_found(&repo, e) < 0)
+	if (read_sources(&repo, e) < 0 || solve(&repo, e) < 0 ||
+	    (str_eq(m->type, "deb") ? package_repo_fill_deb(&repo, e) : package_repo_fill_rpm(&repo, e)) < 0 ||
+	    check_found(&repo, e) < 0)
 		return -1;
 
 	struct content_set set = {
 		.kind = xstrdup("packages"), .name = xstrdup(m->name), .type = xstrdup(m->type),
-		.platform = platform_text(m->architecture), .origin = xstrdup(repo.url), .notes = notes_of(&repo),
+		.platform = platform_text(m->architecture), .origin = xstrdup(repo.sources[0].url), .notes = notes_of(&repo),
 	};
 	int rc = run_add_set_take(r, &set, &repo.files, e);
 

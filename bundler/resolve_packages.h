@@ -11,10 +11,23 @@
 
 #include <airgap/depsolver.h>
 
+/* An index as a file of the run's work folder, mapped. */
+struct package_index { char *p; size_t n; };
+
+/* One repository of the entry. */
+struct package_source {
+	struct run *run;
+	struct manifest_packages at;    /* the entry with this repository; borrowed */
+	char *url;                      /* without a final '/' */
+	char *folder;                   /* deb: of Release, below url; "" = the top */
+	char *said;                     /* its own date or revision; NULL = not said */
+	struct package_index *indexes; size_t n;
+};
+
 struct package_repo {
 	struct run *run;
 	const struct manifest_packages *entry;
-	char *url;                      /* without a final '/' */
+	struct package_source *sources; size_t n_sources;
 	struct strv names;              /* what to install, kernels filled in */
 	struct depsolver_picks picks;
 	bool *found;                    /* of each pick: it stood in an index */
@@ -22,27 +35,23 @@ struct package_repo {
 	struct strv notes;
 };
 
-/* An index as a file of the run's work folder, mapped. */
-struct package_index { char *p; size_t n; };
-void package_index_release(struct package_index *ix);
-#define auto_package_index CLEANUP(package_index_release)
-
 /* PATH below the repository (its parts escaped), at most out's ceiling. 1: there. 0: not (404, 410). */
-int package_repo_get(const struct package_repo *repo, const char *path, struct buf *out, struct err *e) MUST_CHECK;
-/* The same for an index, unpacked. want NULL: nothing vouches for it; size UINT64_MAX: any. */
-int package_repo_index(const struct package_repo *repo, const char *path, const struct digest *want, uint64_t size,
-		       struct package_index *out, struct err *e) MUST_CHECK;
+int package_source_get(const struct package_source *s, const char *path, struct buf *out, struct err *e) MUST_CHECK;
+/* The same for an index, unpacked, one more in s->indexes. want NULL: nothing vouches for it; size UINT64_MAX: any. */
+int package_source_index(struct package_source *s, const char *path, const struct digest *want, uint64_t size,
+			 struct err *e) MUST_CHECK;
+/* The keyring as a path; NULL: the repository is trusted as it is. Owned. */
+char *package_source_keyring(const struct package_source *s) MUST_CHECK;
+
 /* 1: a pick's package, not seen before: *out_title is its file's name on site, and the file is among repo->files. 0: no
- * pick. path is below the repository. */
-int package_repo_take(struct package_repo *repo, const char *name, const char *version, const char *architecture,
+ * pick. path is below the source. */
+int package_repo_take(struct package_repo *repo, const struct package_source *from, const struct depsolver_pick *package,
 		      const char *path, const struct oci_blob *blob, char **out_title, struct err *e) MUST_CHECK;
 /* An index of ours, as a file of the set. */
 int package_repo_add_text(struct package_repo *repo, const char *title, const struct buf *text, struct err *e) MUST_CHECK;
-/* What is wanted, from these indexes; fills repo->picks. */
-int package_repo_solve(struct package_repo *repo, const struct package_index *indexes, size_t n, struct err *e) MUST_CHECK;
-/* The keyring as a path; NULL: the entry is trusted as it is. Owned. */
-char *package_repo_keyring(const struct package_repo *repo) MUST_CHECK;
 
-/* The two kinds: solve, and fill repo->files with packages and indexes. */
-int package_repo_deb(struct package_repo *repo, struct err *e) MUST_CHECK;
-int package_repo_rpm(struct package_repo *repo, struct err *e) MUST_CHECK;
+/* The two kinds: reading a repository's indexes, and, when all are read and solved, filling repo->files. */
+int package_source_read_deb(struct package_source *s, struct err *e) MUST_CHECK;
+int package_source_read_rpm(struct package_source *s, struct err *e) MUST_CHECK;
+int package_repo_fill_deb(struct package_repo *repo, struct err *e) MUST_CHECK;
+int package_repo_fill_rpm(struct package_repo *repo, struct err *e) MUST_CHECK;

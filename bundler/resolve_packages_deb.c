@@ -32,27 +32,27 @@ static char *below(const char *folder, const char *name)
 
 /* ---- Release, and who says so */
 
-static int get(const struct package_repo *repo, const char *folder, const char *name, struct buf *out, struct err *e)
+static int get(const struct package_source *s, const char *folder, const char *name, struct buf *out, struct err *e)
 {
 	auto_free char *path = below(folder, name);
 
-	return package_repo_get(repo, path, out, e);
+	return package_source_get(s, path, out, e);
 }
 
-static int read_detached(const struct package_repo *repo, const char *folder, const char *keyring, struct buf *out,
+static int read_detached(const struct package_source *s, const char *folder, const char *keyring, struct buf *out,
 			 struct err *e)
 {
 	auto_buf struct buf signature = BUF_INIT(1u << 20);
-	int there = get(repo, folder, "Release", out, e);
+	int there = get(s, folder, "Release", out, e);
 
 	if (there < 0)
 		return -1;
 	if (!there && keyring)
 		return err_set(e, ERR_UNSIGNED, "'%s/%s' has neither InRelease nor Release: is the address right? Where nothing is "
-			       "signed, write trusted: true", repo->url, folder);
+			       "signed, write trusted: true", s->url, folder);
 	if (!there || !keyring)
 		return there;
-	there = get(repo, folder, "Release.gpg", &signature, e);
+	there = get(s, folder, "Release.gpg", &signature, e);
 	if (there < 0)
 		return -1;
 	if (!there)
@@ -63,14 +63,14 @@ static int read_detached(const struct package_repo *repo, const char *folder, co
 }
 
 /* 1: out is what is signed, or may go without. 0: there is none, and nobody asked for one. */
-static int read_release(const struct package_repo *repo, const char *folder, struct buf *out, struct err *e)
+static int read_release(const struct package_source *s, const char *folder, struct buf *out, struct err *e)
 {
-	auto_free char *keyring = package_repo_keyring(repo);
+	auto_free char *keyring = package_source_keyring(s);
 	auto_buf struct buf message = BUF_INIT(DEB_RELEASE_MAX);
-	int there = get(repo, folder, "InRelease", &message, e);
+	int there = get(s, folder, "InRelease", &message, e);
 
 	if (there <= 0)
-		return there < 0 ? -1 : read_detached(repo, folder, keyring, out, e);
+		return there < 0 ? -1 : read_detached(s, folder, keyring, out, e);
 	if (keyring)
 		there = gpgv_clear(keyring, buf_str(&message), message.len, out, e) < 0 ? -1 : 1;
 	else
@@ -91,14 +91,14 @@ static bool is_named(const struct deb_release *r, const char *suite)
 	return !r->suite && !r->codename;
 }
 
-static int check_release(const struct package_repo *repo, const struct deb_release *r, struct err *e)
+static int check_release(const struct package_source *s, const struct deb_release *r, struct err *e)
 {
-	const struct manifest_packages *m = repo->entry;
+	const struct manifest_packages *m = &s->at;
 	char when[24];
 
 	/* Vendors write what they like there; apt tells, and takes it. */
 	if (!is_flat(m) && !is_named(r, m->suite))
-		run_warn(repo->run, "packages '%s': suite '%s' calls itself '%s' (%s)", m->name, m->suite, r->suite ? r->suite : "",
+		run_warn(s->run, "packages '%s': suite '%s' calls itself '%s' (%s)", m->name, m->suite, r->suite ? r->suite : "",
 			 r->codename ? r->codename : "");
 	if (!r->valid_until || r->valid_until >= (int64_t)time(NULL))
 		return 0;
@@ -106,7 +106,7 @@ static int check_release(const struct package_repo *repo, const struct deb_relea
 	if (m->keyring)
 		return err_set(e, ERR_POLICY, "Release: was valid until %s: the mirror is out of date, or gives an old version on "
 			       "purpose", when);
-	run_warn(repo->run, "packages '%s': what '%s' says was valid until %s", m->name, repo->url, when);
+	run_warn(s->run, "packages '%s': what '%s' says was valid until %s", m->name, s->url, when);
 	return 0;
 }
 
@@ -114,51 +114,51 @@ static int check_release(const struct package_repo *repo, const struct deb_relea
 
 static const char *const endings[] = { ".xz", ".zst", ".gz", "" };
 
-static int read_listed(const struct package_repo *repo, const char *folder, const struct deb_release *r, const char *name,
-		       struct package_index *out, struct err *e)
+/* r NULL: there is no Release, and whatever is there is taken. */
+static int read_index(struct package_source *s, const struct deb_release *r, const char *component, struct err *e)
 {
+	auto_free char *name = component ? xasprintf("%s/binary-%s/Packages", component, s->at.architecture) : xstrdup("Packages");
+
 	for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
 		auto_free char *path = xasprintf("%s%s", name, endings[i]);
-		const struct deb_index *ix = deb_release_find(r, path);
-		auto_free char *full = below(folder, path);
-		int there = ix ? package_repo_index(repo, full, &ix->sha256, ix->size, out, e) : 0;
+		auto_free char *full = below(s->folder, path);
+		const struct deb_index *ix = r ? deb_release_find(r, path) : NULL;
+		int there = 0;
 
+		if (ix || !r)
+			there = package_source_index(s, full, ix ? &ix->sha256 : NULL, ix ? ix->size : UINT64_MAX, e);
 		if (there)
-			return there;
+			return MIN(there, 0);
 	}
-	return 0;
+	return err_set(e, ERR_USAGE, "'%s/%s' has no %s: are components and architecture right?", s->url, s->folder, name);
 }
 
-static int read_unlisted(const struct package_repo *repo, const char *folder, const char *name, struct package_index *out,
-			 struct err *e)
+int package_source_read_deb(struct package_source *s, struct err *e)
 {
-	for (size_t i = 0; i < ARRAY_LEN(endings); i++) {
-		auto_free char *path = xasprintf("%s%s", name, endings[i]);
-		auto_free char *full = below(folder, path);
-		int there = package_repo_index(repo, full, NULL, UINT64_MAX, out, e);
+	auto_buf struct buf text = BUF_INIT(DEB_RELEASE_MAX);
+	auto_deb_release struct deb_release release = { 0 };
+	const struct strv *components = &s->at.components;
+	int there;
 
-		if (there)
-			return there;
-	}
+	s->folder = release_folder(&s->at);
+	there = read_release(s, s->folder, &text, e);
+	if (there < 0)
+		return -1;
+	if (there && deb_release_parse(buf_str(&text), text.len, &release, e) < 0)
+		return err_wrap(e, "Release");
+	if (there && check_release(s, &release, e) < 0)
+		return -1;
+	s->said = release.date ? xstrdup(release.date) : NULL;
+	for (size_t i = 0; i < MAX(components->n, 1u); i++)
+		if (read_index(s, there ? &release : NULL, components->n ? components->items[i] : NULL, e) < 0)
+			return -1;
 	return 0;
-}
-
-/* r NULL: there is no Release. */
-static int read_index(const struct package_repo *repo, const char *folder, const struct deb_release *r, const char *component,
-		      struct package_index *out, struct err *e)
-{
-	auto_free char *name = component ? xasprintf("%s/binary-%s/Packages", component, repo->entry->architecture) :
-					   xstrdup("Packages");
-	int there = r ? read_listed(repo, folder, r, name, out, e) : read_unlisted(repo, folder, name, out, e);
-
-	if (there)
-		return there < 0 ? -1 : 0;
-	return err_set(e, ERR_USAGE, "'%s/%s' has no %s: are components and architecture right?", repo->url, folder, name);
 }
 
 /* ---- what is carried */
 
-static int take(struct package_repo *repo, const char *folder, const struct deb_text *stanza, struct buf *index, struct err *e)
+static int take(struct package_repo *repo, const struct package_source *s, const struct deb_text *stanza, struct buf *index,
+		struct err *e)
 {
 	auto_deb_package struct deb_package p = { 0 };
 	auto_free char *title = NULL, *path = NULL, *name = NULL;
@@ -172,10 +172,11 @@ static int take(struct package_repo *repo, const char *folder, const struct deb_
 		return 0;
 	if (deb_package_parse(stanza, &p, e) < 0)
 		return -1;
-	path = is_flat(repo->entry) ? below(folder, p.path) : xstrdup(p.path);
+	path = is_flat(&s->at) ? below(s->folder, p.path) : xstrdup(p.path);
 
 	const struct oci_blob blob = { p.sha256, p.size };
-	int mine = package_repo_take(repo, p.name, p.version, p.architecture, path, &blob, &title, e);
+	const struct depsolver_pick package = { p.name, p.version, p.architecture };
+	int mine = package_repo_take(repo, s, &package, path, &blob, &title, e);
 
 	if (mine <= 0)
 		return mine;
@@ -188,81 +189,40 @@ static int take(struct package_repo *repo, const char *folder, const struct deb_
 }
 
 /* Everything in it follows from Packages and upstream's date, so that the same packages are the same artifact. */
-static int add_release(struct package_repo *repo, const struct deb_release *r, const struct buf *packages, struct err *e)
+static int add_release(struct package_repo *repo, const struct buf *packages, struct err *e)
 {
+	const struct package_source *first = &repo->sources[0];
 	auto_buf struct buf text = BUF_INIT(1u << 20);
 	const struct digest d = digest_of(buf_str(packages), packages->len);
 	char hex[DIGEST_HEX];
 
 	buf_putf(&text, "Origin: airgap\nLabel: %s\nSuite: %s\nArchitectures: %s\nDate: %s\n", repo->entry->name,
-		 is_flat(repo->entry) ? "stable" : repo->entry->suite, repo->entry->architecture,
-		 r && r->date ? r->date : "Thu, 01 Jan 1970 00:00:00 UTC");
+		 is_flat(&first->at) ? "stable" : first->at.suite, repo->entry->architecture,
+		 first->said ? first->said : "Thu, 01 Jan 1970 00:00:00 UTC");
 	buf_putf(&text, "SHA256:\n %s %zu Packages\n", digest_hex(&d, hex), packages->len);
 	return package_repo_add_text(repo, "Release", &text, e);
 }
 
-static int fill(struct package_repo *repo, const char *folder, const struct deb_release *r,
-		const struct package_index *indexes, size_t n, struct err *e)
+static int take_all(struct package_repo *repo, const struct package_source *s, struct buf *packages, struct err *e)
 {
-	auto_buf struct buf packages = BUF_INIT(TEXT_MAX);
-
-	if (package_repo_solve(repo, indexes, n, e) < 0)
-		return -1;
-	for (size_t i = 0; i < n; i++) {
-		struct deb_text rest = { indexes[i].p, indexes[i].n }, stanza;
+	for (size_t i = 0; i < s->n; i++) {
+		struct deb_text rest = { s->indexes[i].p, s->indexes[i].n }, stanza;
 
 		while (deb_next(&rest, &stanza))
-			if (take(repo, folder, &stanza, &packages, e) < 0)
-				return -1;
-	}
-	if (package_repo_add_text(repo, "Packages", &packages, e) < 0)
-		return -1;
-	return add_release(repo, r, &packages, e);
-}
-
-struct indexes { struct package_index *items; size_t n; };
-
-static void indexes_release(struct indexes *v)
-{
-	for (size_t i = 0; i < v->n; i++)
-		package_index_release(&v->items[i]);
-	free(v->items);
-}
-
-/* One for each component; a flat repository has one in all. */
-static int read_indexes(const struct package_repo *repo, const char *folder, const struct deb_release *r, struct indexes *v,
-			struct err *e)
-{
-	const struct strv *components = &repo->entry->components;
-
-	for (size_t i = 0; i < MAX(components->n, 1u); i++) {
-		GROW(v->items, v->n);
-		v->items[v->n++] = (struct package_index){ 0 };
-		if (read_index(repo, folder, r, components->n ? components->items[i] : NULL, &v->items[i], e) < 0)
-			return -1;
+			if (take(repo, s, &stanza, packages, e) < 0)
+				return err_wrap(e, "'%s'", s->url);
 	}
 	return 0;
 }
 
-int package_repo_deb(struct package_repo *repo, struct err *e)
+int package_repo_fill_deb(struct package_repo *repo, struct err *e)
 {
-	CLEANUP(indexes_release) struct indexes ix = { 0 };
-	auto_buf struct buf text = BUF_INIT(DEB_RELEASE_MAX);
-	auto_deb_release struct deb_release release = { 0 };
-	auto_free char *folder = release_folder(repo->entry);
-	const struct deb_release *r = NULL;
-	int there = read_release(repo, folder, &text, e);
+	auto_buf struct buf packages = BUF_INIT(TEXT_MAX);
 
-	if (there < 0)
-		return -1;
-	if (there) {
-		if (deb_release_parse(buf_str(&text), text.len, &release, e) < 0)
-			return err_wrap(e, "Release");
-		if (check_release(repo, &release, e) < 0)
+	for (size_t i = 0; i < repo->n_sources; i++)
+		if (take_all(repo, &repo->sources[i], &packages, e) < 0)
 			return -1;
-		r = &release;
-	}
-	if (read_indexes(repo, folder, r, &ix, e) < 0)
+	if (package_repo_add_text(repo, "Packages", &packages, e) < 0)
 		return -1;
-	return fill(repo, folder, r, ix.items, ix.n, e);
+	return add_release(repo, &packages, e);
 }

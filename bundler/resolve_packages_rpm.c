@@ -7,17 +7,17 @@
 #define TEXT_MAX (64u << 20)    /* of our primary.xml, before it is refused */
 
 /* repomd.xml, and who says so. */
-static int read_repomd(const struct package_repo *repo, struct rpmmd *out, struct err *e)
+static int read_repomd(const struct package_source *s, struct rpmmd *out, struct err *e)
 {
-	auto_free char *keyring = package_repo_keyring(repo);
+	auto_free char *keyring = package_source_keyring(s);
 	auto_buf struct buf text = BUF_INIT(RPMMD_MAX), signature = BUF_INIT(1u << 20);
-	int there = package_repo_get(repo, "repodata/repomd.xml", &text, e);
+	int there = package_source_get(s, "repodata/repomd.xml", &text, e);
 
 	if (there < 0)
 		return -1;
 	if (!there)
-		return err_set(e, ERR_USAGE, "'%s' has no repodata/repomd.xml: is the address right?", repo->url);
-	there = keyring ? package_repo_get(repo, "repodata/repomd.xml.asc", &signature, e) : 1;
+		return err_set(e, ERR_USAGE, "'%s' has no repodata/repomd.xml: is the address right?", s->url);
+	there = keyring ? package_source_get(s, "repodata/repomd.xml.asc", &signature, e) : 1;
 	if (there < 0)
 		return -1;
 	if (!there)
@@ -28,10 +28,25 @@ static int read_repomd(const struct package_repo *repo, struct rpmmd *out, struc
 	return rpmmd_parse(buf_str(&text), text.len, out, e) < 0 ? err_wrap(e, "repomd.xml") : 0;
 }
 
+int package_source_read_rpm(struct package_source *s, struct err *e)
+{
+	auto_rpmmd struct rpmmd md = { 0 };
+	int there;
+
+	if (read_repomd(s, &md, e) < 0)
+		return -1;
+	s->said = md.revision ? xstrdup(md.revision) : NULL;
+	there = package_source_index(s, md.primary, &md.sha256, md.size, e);
+	if (there)
+		return MIN(there, 0);
+	return err_set(e, ERR_NETWORK, "'%s' is not there, though repomd.xml names it: try again", md.primary);
+}
+
 /* ---- what is carried */
 
 struct taker {
 	struct package_repo *repo;
+	const struct package_source *source;
 	const struct package_index *index;
 	struct buf out;
 };
@@ -68,19 +83,32 @@ static int take(void *ctx, const struct rpm_package *p, struct err *e)
 	struct taker *t = ctx;
 	const struct oci_blob blob = { p->sha256, p->size };
 	auto_free char *title = NULL;
-	int mine = package_repo_take(t->repo, p->name, p->version, p->architecture, p->path, &blob, &title, e);
+	const struct depsolver_pick package = { p->name, p->version, p->architecture };
+	int mine = package_repo_take(t->repo, t->source, &package, p->path, &blob, &title, e);
 
 	return mine <= 0 ? mine : put_package(t, p, title, e);
 }
 
-static int add_repomd(struct package_repo *repo, const struct rpmmd *md, const struct buf *primary, struct err *e)
+static int take_all(struct taker *t, struct err *e)
+{
+	for (size_t i = 0; i < t->repo->n_sources; i++) {
+		t->source = &t->repo->sources[i];
+		t->index = t->source->indexes;
+		if (t->index->n && rpmmd_each(t->index->p, t->index->n, take, t, e) < 0)
+			return err_wrap(e, "'%s'", t->source->url);
+	}
+	return 0;
+}
+
+static int add_repomd(struct package_repo *repo, const struct buf *primary, struct err *e)
 {
 	auto_buf struct buf text = BUF_INIT(1u << 20);
 	const struct digest d = digest_of(buf_str(primary), primary->len);
+	const char *said = repo->sources[0].said;
 	uint64_t revision;
 	char hex[DIGEST_HEX];
 
-	if (!md->revision || !u64_parse(md->revision, &revision))
+	if (!said || !u64_parse(said, &revision))
 		revision = 0;
 	digest_hex(&d, hex);
 	buf_putf(&text, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<repomd xmlns=\"http://linux.duke.edu/metadata/repo\" "
@@ -92,29 +120,15 @@ static int add_repomd(struct package_repo *repo, const struct rpmmd *md, const s
 	return package_repo_add_text(repo, "repodata/repomd.xml", &text, e);
 }
 
-int package_repo_rpm(struct package_repo *repo, struct err *e)
+int package_repo_fill_rpm(struct package_repo *repo, struct err *e)
 {
-	auto_rpmmd struct rpmmd md = { 0 };
-	auto_package_index struct package_index index = { 0 };
-	CLEANUP(taker_release) struct taker t = { repo, &index, BUF_INIT(TEXT_MAX) };
+	static const char end[] = "</metadata>\n";
+	CLEANUP(taker_release) struct taker t = { .repo = repo, .out = BUF_INIT(TEXT_MAX) };
 
-	if (read_repomd(repo, &md, e) < 0)
-		return -1;
-
-	int there = package_repo_index(repo, md.primary, &md.sha256, md.size, &index, e);
-
-	if (there < 0)
-		return -1;
-	if (!there)
-		return err_set(e, ERR_NETWORK, "'%s' is not there, though repomd.xml names it: try again", md.primary);
-	if (package_repo_solve(repo, &index, 1, e) < 0)
-		return -1;
 	buf_putf(&t.out, "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<metadata xmlns=\"http://linux.duke.edu/metadata/common\" "
 		 "xmlns:rpm=\"http://linux.duke.edu/metadata/rpm\" packages=\"%zu\">\n", repo->picks.n);
-	if (rpmmd_each(index.p ? index.p : "", index.n, take, &t, e) < 0)
-		return err_wrap(e, "'%s'", md.primary);
-	if (buf_add(&t.out, "</metadata>\n", strlen("</metadata>\n"), e) < 0 ||
+	if (take_all(&t, e) < 0 || buf_add(&t.out, end, strlen(end), e) < 0 ||
 	    package_repo_add_text(repo, "repodata/primary.xml", &t.out, e) < 0)
 		return -1;
-	return add_repomd(repo, &md, &t.out, e);
+	return add_repomd(repo, &t.out, e);
 }

@@ -28,17 +28,20 @@ static void print(const struct push_report *r, const char *host, bool json)
 {
 	char size[16];
 
-	if (json)
-		printf("{\"blobs\":%llu,\"bytes\":%llu,\"charts\":%llu,\"files\":%llu,\"images\":%llu,\"mounted\":%llu,"
-		       "\"present\":%llu,\"referrers\":%llu,\"registry\":\"%s\",\"uploaded\":%llu}\n",
-		       (unsigned long long)r->blobs, (unsigned long long)r->bytes, (unsigned long long)r->charts,
-		       (unsigned long long)r->files, (unsigned long long)r->images, (unsigned long long)r->mounted,
-		       (unsigned long long)r->present, (unsigned long long)r->referrers, host, (unsigned long long)r->uploaded);
-	else
-		printf("%s: %llu image%s, %llu chart%s, %llu file%s: %llu blobs uploaded (%s), %llu mounted, %llu already there\n", host,
-		       (unsigned long long)r->images, plural(r->images), (unsigned long long)r->charts, plural(r->charts),
-		       (unsigned long long)r->files, plural(r->files), (unsigned long long)r->uploaded, log_size(size, r->bytes), (unsigned long long)r->mounted,
-		       (unsigned long long)r->present);
+	if (json) {
+		printf("{\"blobs\":%ju,\"bytes\":%ju,\"charts\":%ju,\"files\":%ju,\"images\":%ju,\"mounted\":%ju,"
+		       "\"present\":%ju,\"referrers\":%ju,\"registry\":\"%s\",\"sets\":%ju,\"uploaded\":%ju}\n", (uintmax_t)r->blobs,
+		       (uintmax_t)r->bytes, (uintmax_t)r->charts, (uintmax_t)r->files, (uintmax_t)r->images, (uintmax_t)r->mounted,
+		       (uintmax_t)r->present, (uintmax_t)r->referrers, host, (uintmax_t)r->sets, (uintmax_t)r->uploaded);
+		return;
+	}
+
+	auto_free char *sets = r->sets ? xasprintf(", %ju set%s of files", (uintmax_t)r->sets, plural(r->sets)) : xstrdup("");
+
+	printf("%s: %ju image%s, %ju chart%s, %ju file%s%s: %ju blobs uploaded (%s), %ju mounted, %ju already there\n", host,
+	       (uintmax_t)r->images, plural(r->images), (uintmax_t)r->charts, plural(r->charts), (uintmax_t)r->files,
+	       plural(r->files), sets, (uintmax_t)r->uploaded, log_size(size, r->bytes), (uintmax_t)r->mounted,
+	       (uintmax_t)r->present);
 }
 
 int push_run(const void *opts, char **args, struct err *e)

@@ -8,7 +8,7 @@
 
 #include "session.h"
 
-struct push_report { uint64_t images, referrers, charts, files, blobs, uploaded, mounted, present, bytes; };
+struct push_report { uint64_t images, referrers, charts, files, sets, blobs, uploaded, mounted, present, bytes; };
 
 /* images, charts and files of the bundle (or only those `wanted` names; NULL = all). 0: every tag names the locked digest. */
 int push_all(struct session *s, const struct strv *wanted, struct push_report *out, struct err *e) MUST_CHECK;

@@ -236,7 +236,7 @@ static int add_sets(struct push_plan *p, struct err *e)
 		if (ref_target_artifact(s->kind, s->name, &s->digest, &names, &target, e) < 0 ||
 		    add_target(p, &target, &s->digest, OCI_MANIFEST, e) < 0)
 			return err_wrap(e, "%s '%s'", s->kind, s->name);
-		p->report->files++;
+		p->report->sets++;
 	}
 	return 0;
 }

@@ -40,12 +40,9 @@ static int compare_picks(const void *a, const void *b)
 	return by ? by : strcmp(x->architecture, y->architecture);
 }
 
-const struct depsolver_pick *depsolver_picks_find(const struct depsolver_picks *v, const char *name, const char *version,
-					    const char *architecture)
+const struct depsolver_pick *depsolver_picks_find(const struct depsolver_picks *v, const struct depsolver_pick *package)
 {
-	struct depsolver_pick key = { (char *)name, (char *)version, (char *)architecture };
-
-	return v->n ? bsearch(&key, v->items, v->n, sizeof(key), compare_picks) : NULL;
+	return v->n ? bsearch(package, v->items, v->n, sizeof(*package), compare_picks) : NULL;
 }
 
 static int compare_name(const void *name, const void *pick)

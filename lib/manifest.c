@@ -96,6 +96,16 @@ static const struct field file_fields[] = {
 };
 static const struct type file_type = TYPE(struct manifest_file, file_fields);
 
+static const struct field repository_fields[] = {
+	F_STR(struct manifest_repository, url, "url", 0),
+	F_STR(struct manifest_repository, suite, "suite", F_ALIAS_SCALAR),
+	F_STRV(struct manifest_repository, components, "components", F_ALIAS_SCALAR),
+	F_STR(struct manifest_repository, keyring, "keyring", 0),
+	F_BOOL(struct manifest_repository, trusted, "trusted", 0),
+	{ 0 }
+};
+static const struct type repository_type = TYPE(struct manifest_repository, repository_fields);
+
 static const struct field packages_fields[] = {
 	F_STR(struct manifest_packages, name, "name", F_REQUIRED),
 	F_STR(struct manifest_packages, type, "type", F_REQUIRED),
@@ -105,6 +115,7 @@ static const struct field packages_fields[] = {
 	F_STR(struct manifest_packages, architecture, "architecture", F_REQUIRED),
 	F_STR(struct manifest_packages, keyring, "keyring", 0),
 	F_BOOL(struct manifest_packages, trusted, "trusted", 0),
+	F_LIST(struct manifest_packages, more, n_more, "more", repository_type, 0),
 	F_STRV(struct manifest_packages, install, "install", F_ALIAS_SCALAR),
 	F_STRV(struct manifest_packages, present, "present", F_ALIAS_SCALAR),
 	F_BOOL(struct manifest_packages, recommends, "recommends", 0),
@@ -229,6 +240,25 @@ const struct manifest_chart *manifest_chart(const struct manifest *m, const char
 		if (str_eq(m->charts[i].name, name))
 			return &m->charts[i];
 	return NULL;
+}
+
+struct manifest_packages manifest_packages_at(const struct manifest_packages *m, size_t i)
+{
+	struct manifest_packages at = *m;
+	const struct manifest_repository *r = i ? &m->more[i - 1] : NULL;
+
+	if (!r)
+		return at;
+	at.url = r->url ? r->url : at.url;
+	at.suite = r->suite ? r->suite : at.suite;
+	/* A flat repository has none to take over. */
+	if (r->components.n || (r->suite && str_ends(r->suite, "/")))
+		at.components = r->components;
+	if (r->keyring || r->trusted) {
+		at.keyring = r->keyring;
+		at.trusted = r->trusted;
+	}
+	return at;
 }
 
 const struct manifest_file *manifest_file(const struct manifest *m, const char *name)

@@ -22,3 +22,5 @@ int manifest_check_git(const struct manifest_git *g, struct err *e) MUST_CHECK;
 int manifest_check_python(const struct manifest_python *p, struct err *e) MUST_CHECK;
 /* manifest_check_hosts.c. Pure. */
 int manifest_check_host(const struct manifest_host *h, struct err *e) MUST_CHECK;
+/* manifest_check_packages.c: one entry and all of its repositories. Pure. */
+int manifest_check_package(const struct manifest_packages *x, struct err *e) MUST_CHECK;

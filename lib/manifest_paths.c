@@ -73,6 +73,16 @@ static void move_hosts(const struct folders *f, json_t *hosts)
 	}
 }
 
+static void move_packages(const struct folders *f, json_t *packages)
+{
+	json_t *entry, *repository;
+	size_t i, k;
+
+	json_array_foreach(packages, i, entry)
+		json_array_foreach(json_object_get(entry, "more"), k, repository)
+			move_key(f, repository, "keyring");
+}
+
 /* A name under charts stays one: only what is there as a file is a path. */
 static int move_site(const struct folders *f, json_t *doc, struct err *e)
 {
@@ -102,6 +112,7 @@ int manifest_doc_move(const char *main, struct manifest_doc *d, struct err *e)
 			for (size_t k = 0; k < ARRAY_LEN(lists[i].keys) && lists[i].keys[k]; k++)
 				if (strcmp(lists[i].keys[k], "path") != 0 || !in_tree(entry))
 					move_key(&f, entry, lists[i].keys[k]);
+	move_packages(&f, json_object_get(d->doc, "packages"));
 	move_hosts(&f, json_object_get(d->doc, "hosts"));
 	if (json_is_object(json_object_get(d->doc, "discover")))
 		move_key(&f, json_object_get(d->doc, "discover"), "sites");

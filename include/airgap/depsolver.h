@@ -24,8 +24,7 @@ struct depsolver_picks { struct depsolver_pick *items; size_t n; };   /* sorted 
 #define auto_picks CLEANUP(depsolver_picks_release)
 void depsolver_picks_release(struct depsolver_picks *v);
 /* NULL: it is none of them. */
-const struct depsolver_pick *depsolver_picks_find(const struct depsolver_picks *v, const char *name, const char *version,
-					    const char *architecture);
+const struct depsolver_pick *depsolver_picks_find(const struct depsolver_picks *v, const struct depsolver_pick *package);
 bool depsolver_picks_named(const struct depsolver_picks *v, const char *name);  /* some version of it is among them */
 
 struct depsolver;

@@ -74,6 +74,10 @@ struct manifest_file {
 	char *role, *mode, *platform;
 };
 
+/* A further place of packages: a suite of updates, a distribution beneath a vendor's drivers. What it leaves out is as in its
+ * entry; keyring and trusted together. */
+struct manifest_repository { char *url, *suite; struct strv components; char *keyring; bool trusted; };
+
 /* A repository of OS packages: names in, the dependency closure out. */
 struct manifest_packages {
 	char *name;
@@ -84,6 +88,7 @@ struct manifest_packages {
 	char *architecture;             /* "amd64", "x86_64" */
 	char *keyring;                  /* "file:P" or a path: keys of its metadata's signature; NULL = trusted: true */
 	bool trusted;                   /* its metadata need not be signed; said in the lock */
+	struct manifest_repository *more; size_t n_more;        /* looked at as well */
 	struct strv install;            /* names, or NAME=VERSION; {kernel} = one for each kernel of the facts */
 	struct strv present;            /* packages that the nodes have already: not carried */
 	bool recommends;                /* deb: what is recommended too */
@@ -147,6 +152,8 @@ int manifest_load(const char *path, const struct strv *overlays, struct manifest
 int manifest_check(const struct manifest *m, struct err *e) MUST_CHECK;
 
 const struct manifest_chart *manifest_chart(const struct manifest *m, const char *name);       /* borrowed; NULL = none */
+/* The entry as if its repository were number i: 0 = its own, else more[i - 1]. All borrowed: not to be released. */
+struct manifest_packages manifest_packages_at(const struct manifest_packages *m, size_t i);
 /* First of all files with this name (others differ in platform). */
 const struct manifest_file *manifest_file(const struct manifest *m, const char *name);
 

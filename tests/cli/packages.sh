@@ -54,6 +54,7 @@ deb never-carried 1.0
 deb broken 1.0 'Depends: absent (>= 2)'
 deb wants-broken 1.0 'Depends: broken'
 deb fighter 1.0 'Conflicts: libx'
+deb driver 5.1 'Depends: early, data'
 deb linux-headers-5.15.0-100-generic 5.15.0-100.1 'Depends: linux-headers-5.15.0-100'
 deb linux-headers-5.15.0-100 5.15.0-100.1 'Architecture: all'
 deb linux-headers-5.15.0-101-generic 5.15.0-101.1
@@ -71,6 +72,7 @@ release() {
 }
 d=$w/debian/dists/stable
 mkdir -p "$d/main/binary-amd64"
+mv "$w/debian/pool/driver_5.1_amd64.deb" "$T"
 (cd "$w/debian" && apt-ftparchive packages pool) >"$d/main/binary-amd64/Packages"
 xz -k "$d/main/binary-amd64/Packages"
 release "$d"
@@ -100,6 +102,14 @@ mkdir "$w/flat"
 cp "$w/debian/pool/data_1.0_all.deb" "$w/flat"
 (cd "$w/flat" && apt-ftparchive packages . | gzip -n >Packages.gz)
 
+# a vendor's own, by another key, whose packages need what the distribution has
+mkdir "$w/vendor"
+mv "$T/driver_5.1_amd64.deb" "$w/vendor"
+(cd "$w/vendor" && apt-ftparchive packages .) >"$T/Packages" && mv "$T/Packages" "$w/vendor/Packages"
+key=other
+release "$w/vendor"
+key=vendor
+
 # ---- an RPM repository: spec NAME VERSION [TAG...]
 spec() {
 	mkdir -p "$T/rpm"
@@ -122,9 +132,15 @@ if command -v rpmbuild >/dev/null && command -v createrepo_c >/dev/null && comma
 	spec lang-a 1.0
 	spec nice 1.0
 	spec old 1.0
+	spec top 1.0 'Requires: lang-a'
 	spec kmod-5.14.0-70.el9 1.0
+	mv "$w/rpm/noarch/top-1.0-1.noarch.rpm" "$T"
 	createrepo_c --quiet "$w/rpm" >/dev/null
 	sign --detach-sign --armor -o "$w/rpm/repodata/repomd.xml.asc" "$w/rpm/repodata/repomd.xml"
+	mkdir "$w/rpm-more"
+	mv "$T/top-1.0-1.noarch.rpm" "$w/rpm-more"
+	createrepo_c --quiet "$w/rpm-more" >/dev/null
+	sign --detach-sign --armor -o "$w/rpm-more/repodata/repomd.xml.asc" "$w/rpm-more/repodata/repomd.xml"
 	for bad in rpm-unsigned rpm-altered rpm-tampered; do
 		mkdir "$w/$bad"
 		cp -r "$w/rpm/repodata" "$w/$bad/repodata"
@@ -183,6 +199,13 @@ manifest flat "name: flat, type: deb, suite: ./, architecture: amd64, url: \"$ur
 ok 'a flat repository that nobody signed, where that was said' lock flat
 like '… and is said again' "$(json "$T/flat.lock" 'd["warnings"]')" "packages 'flat': nothing vouches"
 
+more="{url: \"$url/debian\", suite: stable, components: [main], keyring: vendor.asc}"
+manifest driver "name: set, type: deb, suite: ./, architecture: amd64, url: \"$url/vendor\", keyring: other.gpg, install: [driver], more: [$more]"
+ok 'a driver of a vendor, over what a distribution has' lock driver
+is '… both' "$(notes "$T/driver.lock")" 'data 1.0 driver 5.1 early 0.1'
+like '… from where each is' "$(json "$T/driver.lock" 'sorted(s["location"] for b in d["blobs"] for s in b["sources"] if s.get("location"))')" \
+	"/debian/pool/data_1.0_all.deb', .*/debian/pool/early_0.1_amd64.deb', .*/vendor/driver_5.1_amd64.deb'"
+
 # ---- kernels
 kernels() { printf 'apiVersion: airgap/v1\nkind: Facts\nnodes:\n' && printf '  - {kernel: %s, architecture: %s, os: %s, osVersion: "%s"}\n' "$@"; }
 manifest kernel "$(entry), $signed, os: ubuntu 22.04, install: [\"linux-headers-{kernel}\"]"
@@ -211,6 +234,8 @@ refused 'a Release of last year' 13 'was valid until 2026-01-01' "$(entry expire
 refused 'a package outside the repository' 17 'no path below the repository' "$(entry traversal), $signed, install: [app]"
 refused 'a component that is not there' 2 'has no contrib/binary-amd64/Packages' \
 	"name: set, type: deb, suite: stable, components: [contrib], architecture: amd64, url: \"$url/debian\", $signed, install: [app]"
+refused 'one of several repositories by another key' 12 "'$url/debian': InRelease: signed by key" \
+	"name: set, type: deb, suite: ./, architecture: amd64, url: \"$url/vendor\", keyring: other.gpg, install: [driver], more: [{url: \"$url/debian\", suite: stable, components: [main]}]"
 refused 'neither keyring nor trusted' 18 'keyring is missing' "$(entry), install: [app]"
 refused 'a suite that leaves its folder' 18 'suite: write its name' \
 	"name: set, type: deb, suite: ../x, components: [main], architecture: amd64, url: \"$url\", $signed, install: [app]"
@@ -284,6 +309,9 @@ is '… with capabilities and rich dependencies' "$(notes "$T/rpm.lock")" 'lang-
 manifest kmod "$(rentry), $signed, os: rhel 9, install: [\"kmod-{kernel}\"]"
 kernels 5.14.0-70.el9 amd64 rhel 9.4 >"$T/facts"
 ok 'rpm: a driver for the kernels of a site' "$bundler" lock "$T/kmod.yaml" --facts "$T/facts" -o "$T/kmod.lock"
+manifest top "$(rentry rpm-more), $signed, install: [top], more: [{url: \"$url/rpm\"}]"
+ok 'rpm: from two repositories' lock top
+is '… both' "$(notes "$T/top.lock")" 'lang-a 1.0-1 top 1.0-1'
 refused 'rpm: what nobody provides' 2 'nothing provides present-cap needed by web-2:3.0-1' "$(rentry), $signed, install: [web]"
 refused 'rpm: a conflict' 2 'web-2:3.0-1.noarch conflicts with old' "$(rentry), $signed, install: [web, old], present: [present-cap]"
 refused 'rpm: a name that is not there' 2 'web-extra: not in the repository' "$(rentry), $signed, install: [web-extra]"

@@ -37,7 +37,7 @@ static int ask(const struct question *q, struct buf *answer, struct err *e)
 	for (size_t i = 0; i < picks.n; i++) {
 		const struct depsolver_pick *p = &picks.items[i];
 
-		assert_ptr_equal(depsolver_picks_find(&picks, p->name, p->version, p->architecture), p);
+		assert_ptr_equal(depsolver_picks_find(&picks, p), p);
 		assert_true(depsolver_picks_named(&picks, p->name));
 		buf_putf(answer, "%s%s=%s", i ? " " : "", p->name, p->version);
 	}

@@ -4,6 +4,7 @@
 #include <airgap/manifest.h>
 
 #define HEAD "apiVersion: airgap/v1\nkind: Manifest\nmetadata: {name: demo, version: 1.2.0}\n"
+#define PACKAGES "packages:\n- {name: a, url: 'https://x/y', architecture: amd64, "
 
 /* Every key of design §3 that this version takes. */
 static const char whole[] =
@@ -154,6 +155,27 @@ TEST(refuses_git_and_python_that_make_no_sense)
 		refuses(cases[i].text, cases[i].code, cases[i].why);
 }
 
+TEST(refuses_packages_that_make_no_sense)
+{
+	static const struct { const char *text; enum err_code code; const char *why; } cases[] = {
+		{ HEAD PACKAGES "type: zip, trusted: true, install: [b]}\n", ERR_MALFORMED, "neither deb nor rpm" },
+		{ HEAD PACKAGES "type: rpm, install: [b]}\n", ERR_MALFORMED, "keyring is missing" },
+		{ HEAD PACKAGES "type: rpm, trusted: true, keyring: k, install: [b]}\n", ERR_MALFORMED, "only one of them" },
+		{ HEAD PACKAGES "type: rpm, trusted: true}\n", ERR_MALFORMED, "names no packages" },
+		{ HEAD PACKAGES "type: rpm, trusted: true, install: [--root]}\n", ERR_MALFORMED, "is no NAME or NAME=VERSION" },
+		{ HEAD PACKAGES "type: rpm, trusted: true, suite: s, install: [b]}\n", ERR_MALFORMED, "belong to type: deb" },
+		{ HEAD PACKAGES "type: deb, trusted: true, install: [b]}\n", ERR_MALFORMED, "suite: write its name" },
+		{ HEAD PACKAGES "type: deb, trusted: true, suite: a/../b, components: [m], install: [b]}\n", ERR_MALFORMED, "suite" },
+		{ HEAD PACKAGES "type: deb, trusted: true, suite: s, install: [b]}\n", ERR_MALFORMED, "components" },
+		{ HEAD PACKAGES "type: deb, trusted: true, suite: ./, components: [m], install: [b]}\n", ERR_MALFORMED, "has none" },
+		{ HEAD PACKAGES "type: rpm, keyring: k, install: [b], more: [{url: 'ftp://x'}]}\n", ERR_UNSUPPORTED, "more[0]" },
+		{ HEAD PACKAGES "type: rpm, keyring: k, install: [b], more: [{trusted: true, keyring: k}]}\n", ERR_MALFORMED, "more[0]" },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		refuses(cases[i].text, cases[i].code, cases[i].why);
+}
+
 TEST(refuses_what_makes_no_sense_and_says_where)
 {
 	static const struct { const char *text; enum err_code code; const char *why; } cases[] = {
@@ -264,6 +286,7 @@ int main(void)
 		cmocka_unit_test(stream_and_platforms_have_defaults),
 		cmocka_unit_test(an_unknown_key_names_file_line_and_the_nearest),
 		cmocka_unit_test(refuses_another_kind_or_version),
+		cmocka_unit_test(refuses_packages_that_make_no_sense),
 		cmocka_unit_test(refuses_what_makes_no_sense_and_says_where),
 		cmocka_unit_test(refuses_lines_of_hosts_that_make_no_sense),
 		cmocka_unit_test(refuses_git_and_python_that_make_no_sense),
