@@ -34,6 +34,7 @@ void fetcher_free(struct fetcher *f)
 		return;
 	remote_free(f->remote);
 	pthread_mutex_destroy(&f->archives);
+	free(f->compared);
 	free(f->dir);
 	free(f);
 }
@@ -288,11 +289,48 @@ static int find_archive(struct fetcher *f, const struct lock_source *s, struct e
 	return out;
 }
 
+static bool is_same_file(const struct stat *a, const struct stat *b)
+{
+	return a->st_dev == b->st_dev && a->st_ino == b->st_ino && a->st_size == b->st_size &&
+	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
+}
+
+/* An image has many members in one archive, which is hashed for the first only: each of them is compared itself. */
+static int check_once(struct fetcher *f, int fd, const struct lock_source *s, struct err *e)
+{
+	struct stat st;
+
+	if (fstat(fd, &st) < 0)
+		return err_sys(e, "cannot read the archive");
+	for (size_t i = 0; i < f->n_compared; i++)
+		if (digest_eq(&f->compared[i].digest, &s->archive) && is_same_file(&f->compared[i].st, &st))
+			return 0;
+	if (check_archive(fd, s, e) < 0)
+		return -1;
+	GROW(f->compared, f->n_compared);
+	f->compared[f->n_compared++] = (struct fetch_archive){ s->archive, st };
+	return 0;
+}
+
+static int find_and_check(struct fetcher *f, const struct lock_source *s, struct err *e)
+{
+	auto_fd int fd = find_archive(f, s, e);
+
+	if (fd < 0 || check_once(f, fd, s, e) < 0)
+		return -1;
+
+	int out = fd;
+
+	fd = -1;
+	return out;
+}
+
+/* At its beginning, compared. */
 static int open_archive(struct fetcher *f, const struct lock_source *s, struct err *e)
 {
 	pthread_mutex_lock(&f->archives);
 
-	int fd = find_archive(f, s, e);
+	int fd = find_and_check(f, s, e);
 
 	pthread_mutex_unlock(&f->archives);
 	return fd;
@@ -315,7 +353,7 @@ static int fetch_pack(struct fetcher *f, const struct lock_source *s, uint64_t a
 
 	auto_fd int fd = open_archive(f, s, e);
 
-	if (fd < 0 || check_archive(fd, s, e) < 0 || buf_read_fd(&archive, fd, e) < 0 ||
+	if (fd < 0 || buf_read_fd(&archive, fd, e) < 0 ||
 	    chart_patch(archive.ptr, archive.len, version + strlen(patch), &patched, e) < 0)
 		return -1;
 	return tail_write(&tail, patched.ptr, patched.len, e);
@@ -328,7 +366,7 @@ static int fetch_member(struct fetcher *f, const struct lock_blob *b, const stru
 	const struct sink end = { tail_write, &tail };
 	auto_fd int fd = open_archive(f, s, e);
 
-	if (fd < 0 || check_archive(fd, s, e) < 0)
+	if (fd < 0)
 		return -1;
 	return tarball_member(fd, s->member, b->size, &end, e);
 }

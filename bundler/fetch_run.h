@@ -6,12 +6,20 @@
 #include "fetch.h"
 
 #include <pthread.h>
+#include <sys/stat.h>
+
+/* An archive that was compared with its digest, as the file system knows it. */
+struct fetch_archive {
+	struct digest digest;
+	struct stat st;
+};
 
 struct fetcher {
 	const struct lock *lock;
 	char *dir;
 	struct remote *remote;
-	pthread_mutex_t archives;       /* one is downloaded at a time, so that none comes twice */
+	pthread_mutex_t archives;       /* one is downloaded and compared at a time, so that none is twice */
+	struct fetch_archive *compared; size_t n_compared;
 };
 
 /* What makes the whole blob again, while only its end is wanted: a sink that drops the first `skip` bytes. */
