@@ -151,6 +151,31 @@ TEST(a_description_over_1_mib_is_refused)
 	assert_int_equal(out.len, 0);
 }
 
+#define REFERRER(d, more) "{\"digest\":\"" d "\",\"mediaType\":\"m/m\"" more "}"
+#define WITH(referrers) ALL("\"images\":[{\"ref\":\"a.io/a:1\",\"mediaType\":\"m/m\",\"digest\":\"" D1 "\",\"target\":\"" D1 "\",\"referrers\":[" referrers "]}]")
+
+TEST(what_belongs_to_an_image_stands_in_one_order)
+{
+	static const struct { const char *text; enum err_code code; } bad[] = {
+		{ WITH(REFERRER(D2, "") "," REFERRER(D1, "")), ERR_MALFORMED },
+		{ WITH(REFERRER(D1, "") "," REFERRER(D1, "")), ERR_MALFORMED },
+		{ WITH(REFERRER(D1, ",\"tag\":\"b\"") "," REFERRER(D1, ",\"tag\":\"a\"")), ERR_MALFORMED },
+		{ WITH(REFERRER(D1, ",\"tag\":\"a\"") "," REFERRER(D1, "")), ERR_MALFORMED },
+		{ WITH(REFERRER(D1, ",\"tag\":\"../x\"")), ERR_UNSAFE },
+		{ WITH("{\"digest\":\"" D1 "\"}"), ERR_MALFORMED },
+	};
+	auto_contents struct contents c = { 0 };
+
+	assert_ok(parse(WITH(REFERRER(D1, "") "," REFERRER(D1, ",\"tag\":\"a.sig\"") "," REFERRER(D2, ",\"artifactType\":\"x/y\"")), &c), e);
+	assert_int_equal(c.images[0].n_referrers, 3);
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		struct contents none = { 0 };
+
+		if (parse(bad[i].text, &none) == 0 || e.code != bad[i].code)
+			fail_msg("%s: %s", bad[i].text, e.msg);
+	}
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -160,6 +185,7 @@ int main(void)
 		cmocka_unit_test(refuses_what_is_wrong),
 		cmocka_unit_test(sorts_into_the_order_it_checks),
 		cmocka_unit_test(a_description_over_1_mib_is_refused),
+		cmocka_unit_test(what_belongs_to_an_image_stands_in_one_order),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -124,6 +124,45 @@ TEST(index_names_images_charts_and_files)
 	assert_int_equal(ix.manifests[0].size, 7);
 }
 
+/* Two images of one repository share what belongs to them: it is there once by its digest, once by its tag. */
+TEST(what_belongs_to_an_image_has_a_name_in_the_layout)
+{
+	auto_lock struct lock l = { 0 };
+	auto_buf struct buf text = BUF_INIT(1 << 20);
+	auto_oci_index struct oci_index ix = { 0 };
+	struct digest manifest = digest_of("{\"a\":1}", 7);
+	char digest[DIGEST_TEXT];
+
+	make(&l);
+	for (int i = 0; i < 2; i++) {
+		struct contents *c = &l.contents;
+
+		if (i) {
+			GROW(c->images, c->n_images);
+			c->images[c->n_images++] = (struct content_image){
+				.ref = xstrdup("docker.io/library/web:2"), .media_type = xstrdup(OCI_MANIFEST), .digest = manifest,
+				.target = manifest,
+			};
+		}
+		c->images[i].referrers = xcalloc(2, sizeof(struct content_referrer));
+		c->images[i].n_referrers = 2;
+		for (int k = 0; k < 2; k++)
+			c->images[i].referrers[k] = (struct content_referrer){
+				.digest = manifest, .media_type = xstrdup(OCI_MANIFEST), .tag = k ? NULL : xstrdup("sha256-1.sig"),
+			};
+	}
+	lock_finish(&l);
+	assert_ok(lock_check(&l, &e), e);
+	assert_ok(lock_index_json(&l, &text, &e), e);
+	assert_ok(oci_parse_index(buf_str(&text), text.len, OCI_INDEX, &ix, &e), e);
+
+	auto_free char *name = xasprintf("docker.io/library/web@%s", digest_text(&manifest, digest));
+
+	assert_int_equal(ix.n_manifests, 6);
+	assert_string_equal(descriptor_note(&ix.manifests[4], OCI_REF_NAME), name);
+	assert_string_equal(descriptor_note(&ix.manifests[5], OCI_REF_NAME), "docker.io/library/web:sha256-1.sig");
+}
+
 /* Every way a lock can be wrong that a change of one place makes. */
 TEST(refuses_what_is_wrong)
 {
@@ -262,6 +301,7 @@ int main(void)
 		cmocka_unit_test(a_blob_keeps_its_sources_in_order_and_once),
 		cmocka_unit_test(made_text_is_kept_once),
 		cmocka_unit_test(index_names_images_charts_and_files),
+		cmocka_unit_test(what_belongs_to_an_image_has_a_name_in_the_layout),
 		cmocka_unit_test(refuses_what_is_wrong),
 		cmocka_unit_test(a_check_needs_sorted_blobs_with_sources_that_are_there),
 		cmocka_unit_test(tells_a_lock_from_a_manifest),
