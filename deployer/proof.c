@@ -174,6 +174,36 @@ int proof_profile(const char *profile, const char *pod_security, const char *cha
 
 /* ---- the API server's own verdict ---- */
 
+static bool has_volume(const json_t *volumes, const char *name)
+{
+	size_t i;
+	json_t *v;
+
+	json_array_foreach(volumes, i, v)
+		if (str_eq(jdoc_text(v, "name", NULL), name))
+			return true;
+	return false;
+}
+
+/* Volumes that a StatefulSet's claims would bring: a pod alone must have them itself. */
+static void add_claimed_volumes(json_t *spec, const char *containers)
+{
+	json_t *volumes = json_object_get(spec, "volumes"), *c, *mount;
+	size_t i, k;
+
+	json_array_foreach(json_object_get(spec, containers), i, c) {
+		json_array_foreach(json_object_get(c, "volumeMounts"), k, mount) {
+			const char *name = jdoc_text(mount, "name", NULL);
+
+			if (!name || has_volume(volumes, name))
+				continue;
+			if (!json_is_array(volumes))
+				json_object_set_new(spec, "volumes", volumes = json_array());
+			json_array_append_new(volumes, json_pack("{s:s, s:{}}", "name", name, "emptyDir"));
+		}
+	}
+}
+
 static json_t *as_pod(const struct pod_template *t, const char *ns, size_t number)
 {
 	auto_free char *name = xasprintf("airgap-proof-%zu", number);
@@ -185,6 +215,8 @@ static json_t *as_pod(const struct pod_template *t, const char *ns, size_t numbe
 	json_object_del(spec, "priorityClassName");
 	json_object_del(spec, "runtimeClassName");
 	json_object_del(spec, "ephemeralContainers");   /* none may be there at creation */
+	add_claimed_volumes(spec, "initContainers");
+	add_claimed_volumes(spec, "containers");
 	return json_pack("{s:s, s:s, s:{s:s, s:s}, s:o}", "apiVersion", "v1", "kind", "Pod", "metadata", "name", name,
 			 "namespace", ns, "spec", spec);
 }
