@@ -1,0 +1,61 @@
+{{- define "clearml.companyCall" -}}
+url: /system.create_company
+body:
+  name: {{ .name | quote }}
+  defaults:
+    allowed_users: {{ .allowedUsers | default 10 | toString | quote }}
+    features: {{ .features | default list | toJson }}
+    exclude_features: {{ .excludeFeatures | default list | toJson }}
+find:
+  url: /system.get_companies
+  body: {}
+  items: data.companies
+  where: {name: {{ .name | quote }}}
+  save: {company: id}
+update:
+  when: {features: {{ .features | default list | toJson }}}
+  url: /system.update_company_settings
+  body: {company: "$(secret:tenant-{{ .name }}/company)", features: {{ .features | default list | toJson }}}
+save: {company: data.id}
+{{- end -}}
+
+{{- define "clearml.domainsCall" -}}
+url: /login.set_domains
+headers: {X-Clearml-Act-As: "$(secret:{{ index . 0 }}-admin/user)"}
+body: {domains: {{ index . 1 | toJson }}}
+{{- end -}}
+
+{{- define "clearml.whitelistCall" -}}
+url: /login.add_whitelist_entries
+headers: {X-Clearml-Act-As: "$(secret:{{ index . 0 }}-admin/user)"}
+body: {emails: {{ index . 1 | toJson }}, is_admin: false}
+{{- end -}}
+
+{{- define "clearml.tenantSSOCall" -}}
+{{- $sso := index . 1 -}}
+url: /system.update_company_sso_config
+body:
+  company: {{ index . 0 | quote }}
+  sso:
+    tenant: {{ $sso.tenant | quote }}
+    group_mapping: {{ $sso.groupMapping | default dict | toJson }}
+    admin_groups: {{ $sso.adminGroups | default list | toJson }}
+{{- end -}}
+
+{{- define "clearml.tenantProviderCall" -}}
+{{- $provider := index . 1 -}}
+url: /sso.save_provider_configuration
+body:
+  provider: {{ $provider.name | default "keycloak" }}
+  company: {{ index . 0 | quote }}
+  configuration:
+    {{- toYaml $provider.configuration | nindent 4 }}
+{{- end -}}
+
+{{- define "clearml.tenantEventsCall" -}}
+url: /system.update_company_custom_events_config
+body:
+  company: {{ index . 0 | quote }}
+  fields:
+    {{- toYaml (index . 1) | nindent 4 }}
+{{- end -}}
