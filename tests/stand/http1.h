@@ -22,7 +22,7 @@ enum { HTTP_HEAD_MAX = 16 * 1024, HTTP_BUFFER = 1 << 20 };
 struct request {
 	int fd;
 	char method[16], path[4096], query[4096];
-	char type[256];
+	char type[256], headers[8192]; /* all of them: "Name: value\n" each */
 	long long length; /* of the body; -1 if none was told */
 	bool chunked, expects, close;
 	/* What was read from the socket and not used yet. */
@@ -167,8 +167,24 @@ static inline void query_value(const char *query, const char *name, char *out, s
 	}
 }
 
+/* header_value - the first value of a header; "" if it is not there. */
+static inline void header_value(const struct request *r, const char *name, char *out, size_t n)
+{
+	size_t len = strlen(name);
+	out[0] = '\0';
+	for (const char *p = r->headers; *p; p += strcspn(p, "\n"), p += *p == '\n') {
+		if (strncasecmp(p, name, len) != 0 || p[len] != ':')
+			continue;
+		p += len + 1 + strspn(p + len + 1, " \t");
+		snprintf(out, n, "%.*s", (int)strcspn(p, "\n"), p);
+		return;
+	}
+}
+
 static inline void take_header(struct request *r, char *line)
 {
+	size_t used = strlen(r->headers);
+	snprintf(r->headers + used, sizeof r->headers - used, "%s\n", line);
 	char *value = strchr(line, ':');
 	if (!value)
 		return;
@@ -193,7 +209,7 @@ static inline bool read_head(struct request *r)
 	r->length = -1;
 	r->left = 0;
 	r->chunked = r->expects = r->close = r->body_done = false;
-	r->type[0] = '\0';
+	r->type[0] = r->headers[0] = '\0';
 	if (!read_line(r, line, sizeof line) || sscanf(line, "%15s %4095s", r->method, target) != 2)
 		return false;
 	char *q = strchr(target, '?');
