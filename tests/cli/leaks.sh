@@ -9,7 +9,8 @@ need python3 openssl curl
 mkdir -p "$T/certs" "$T/work"
 tests/stand/cert "$T/certs" net /CN=net "$(python3 tests/stand/leaks.py --names)"
 tab=$(printf '\t')
-python3 tests/stand/leaks.py --fetch "$(realpath "$B/tests/fetch")" --certs "$T/certs" --work "$T/work" ${ONLY_CASES:+--only "$ONLY_CASES"} \
+python3 tests/stand/leaks.py --fetch "$(realpath "$B/tests/fetch")" --bundler "$(realpath "$B/bin/bundler")" \
+	--certs "$T/certs" --work "$T/work" ${ONLY_CASES:+--only "$ONLY_CASES"} \
 	>"$T/results" 2>"$T/trouble" || fail 'the cases are run' "$T/trouble"
 while IFS=$tab read -r name why; do
 	case $name in

@@ -37,7 +37,7 @@ chaos_fact() { sed -n "s/^$1=//p" "$chaos/facts"; }
 
 chaos_run() {
 	# shellcheck disable=SC2086 # words
-	python3 tests/stand/chaos_drive.py --fetch "$B/tests/fetch" --dir "$chaos" --work "$chaos/work" ${SANITIZE:+--any-memory} \
+	python3 tests/stand/chaos_drive.py --fetch "$B/tests/fetch" --dir "$chaos" --work "$chaos/work" ${SANITIZE:+--slow} \
 		${ONLY_CASES:+--only $ONLY_CASES} >"$chaos/results" || fail 'the cases are run' "$chaos/results"
 	tab=$(printf '\t')
 	while IFS=$tab read -r case why; do
