@@ -166,10 +166,11 @@ static bool is_prose(const struct walk *w, const char *key)
 	       (strcmp(key, "description") == 0 || strcmp(key, "example") == 0 || strcmp(key, "title") == 0);
 }
 
-/* `image: quay.io/a/b` of a custom resource: pulled as latest. */
-static bool untagged(const char *key, const char *text)
+/* `image: quay.io/a/b` of a custom resource, `container: {image: busybox}`: pulled as latest. */
+static bool untagged(const struct walk *w, const char *key, const char *text)
 {
-	return key && strcmp(key, "image") == 0 && scan_with_host(text) && scan_parses(text);
+	return key && strcmp(key, "image") == 0 && scan_parses(text) &&
+	       (scan_with_host(text) || str_ends(buf_str(&w->path), "ontainer.image"));
 }
 
 /* parent is the map that holds the string, NULL in a list. */
@@ -190,7 +191,7 @@ static int scan_string(struct walk *w, const json_t *parent, const char *key, co
 	if (scan_image_key(key) || (env_value && scan_image_key(name))) {
 		if (scan_tagged(text))
 			return walk_add_keyed(w, text, e);
-		if (untagged(key, text))
+		if (untagged(w, key, text))
 			return add_embedded(w, text, e);
 	}
 	if (ref_looks_like(text))

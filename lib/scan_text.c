@@ -6,6 +6,7 @@
 #include <ctype.h>
 
 #define PAIR_LINES 6u           /* keys between a repository and its tag at most */
+#define VALUE_MAX  1024u        /* bytes of a value */
 
 /* ---- what a string is */
 
@@ -75,7 +76,7 @@ static const char *key_before(const char *text, const char *at, size_t *out_n)
 		at--;
 	if (at > text && (at[-1] == '"' || at[-1] == '\''))
 		at--;
-	for (end = at; at > text && key_char(at[-1]);)
+	for (end = at; at > text && key_char(at[-1]) && end - at < (ptrdiff_t)VALUE_MAX;)
 		at--;
 	if (at > text && (at[-1] == '/' || at[-1] == ':' || at[-1] == '@'))
 		return at;
@@ -83,16 +84,26 @@ static const char *key_before(const char *text, const char *at, size_t *out_n)
 	return at;
 }
 
+/* Bytes up to one of `stop`, at most VALUE_MAX: what is longer is no name, and each key of a long line has its own rest. */
+static size_t span(const char *s, const char *stop)
+{
+	size_t n = 0;
+
+	while (n < VALUE_MAX && s[n] && !strchr(stop, s[n]))
+		n++;
+	return n;
+}
+
 /* Owned; "" when there is none. */
 static char *value_after(const char *at)
 {
 	at += strspn(at, " \t");
 	if (*at == '"' || *at == '\'') {
-		char quote[2] = { *at, '\0' };
+		const char quote[2] = { *at, '\0' };
 
-		return xstrndup(at + 1, strcspn(at + 1, quote));
+		return xstrndup(at + 1, span(at + 1, quote));
 	}
-	return xstrndup(at, strcspn(at, "\"' \t\r\n,;}])"));
+	return xstrndup(at, span(at, "\"' \t\r\n,;}])"));
 }
 
 /* What was said a few keys ago, and waits for its tag. */
@@ -122,11 +133,14 @@ static int add_waiting(struct walk *w, struct waiting *p, const char *tag, struc
 	return r;
 }
 
+static bool is_telling(const char *key, size_t n)
+{
+	return names_image(key, n) || ends_with(key, n, "registry") || ends_with(key, n, "repository") || ends_with(key, n, "tag");
+}
+
 /* One key with its value. */
 static int take_pair(struct walk *w, struct waiting *p, const char *key, size_t n, const char *value, struct err *e)
 {
-	if (++p->since > PAIR_LINES)
-		waiting_release(p);
 	if (!*value || strstr(value, "://"))
 		return 0;
 	if (names_image(key, n) && scan_tagged(value))
@@ -151,6 +165,10 @@ static int scan_keys(struct walk *w, const char *text, struct err *e)
 		const char *key = key_before(text, at, &n);
 
 		if (!n)
+			continue;
+		if (++p.since > PAIR_LINES)
+			waiting_release(&p);
+		if (!is_telling(key, n))
 			continue;
 
 		auto_free char *value = value_after(at + 1);
@@ -207,20 +225,15 @@ int scan_words(struct walk *w, const char *text, struct err *e)
 {
 	auto_strv struct strv found = { 0 };
 	auto_free char *plain = without_escapes(text);
-	size_t before = w->out->n;
 
 	if (strpbrk(plain, ":=") && scan_keys(w, plain, e) < 0)
 		return -1;
 	if (strpbrk(plain, " \n") && scan_words_behind(w, plain, e) < 0)
 		return -1;
 	ref_find(plain, &found);
-	for (size_t i = 0; i < found.n; i++) {
-		bool known = false;
-
-		for (size_t k = before; k < w->out->n && !known; k++)
-			known = strcmp(w->out->items[k].image, found.items[i]) == 0;
-		if (!known && walk_add(w, found.items[i], false, false, e) < 0)
+	/* What a key has named already stands there once in the end. */
+	for (size_t i = 0; i < found.n; i++)
+		if (walk_add(w, found.items[i], false, false, e) < 0)
 			return -1;
-	}
 	return 0;
 }

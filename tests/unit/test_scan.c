@@ -77,6 +77,7 @@ TEST(finds_short_names_under_telling_keys)
 {
 	assert_scan("kind: X\nspec: {sidecarImage: 'redis:7', image: 'busybox'}", "redis:7 maybe spec.sidecarImage");
 	assert_scan("kind: X\nspec: {env: [{name: MY_IMAGE, value: 'redis:7'}]}", "redis:7 maybe spec.env[].value");
+	assert_scan("kind: X\nspec: {container: {image: busybox}, script: {image: busybox}}", "busybox:latest maybe spec.container.image");
 	assert_scan("kind: X\nspec: {note: 'redis:7', port: 'default/service:9000', effect: 'nvidia.com/gpu:NoSchedule'}", "");
 }
 
@@ -386,6 +387,28 @@ TEST(refuses_a_random_number_of_objects)
 	assert_err(scan_mask_random(&a, &b, &random, &e), e, ERR_MALFORMED);
 }
 
+/* 2 MiB in which each key's value is the rest of the line: with a glance at each rest this would take minutes. */
+TEST(bears_long_lines)
+{
+	static const char *const pieces[] = { "image:", "a:", "::", "'", "x=", "quay.io/a" };
+
+	for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+		auto_buf struct buf text = BUF_INIT(4 << 20);
+		auto_scan struct scan_finds f = { 0 };
+		struct err e = { 0 };
+
+		while (text.len < 2 << 20)
+			buf_puts(&text, pieces[i]);
+
+		struct helm_object one = { json_pack("{ss, s{ss}}", "kind", "C", "data", "k", buf_str(&text)), (char *)"t", false, false };
+		struct helm_objects all = { &one, 1 };
+
+		assert_ok(scan_objects(&all, "web", NULL, 0, false, &f, &e), e);
+		assert_int_equal(f.n, 0);
+		json_decref(one.object);
+	}
+}
+
 /* Archives of the fuzzer's corpus. */
 TEST(looks_through_archives_within_archives)
 {
@@ -472,6 +495,7 @@ int main(void)
 		cmocka_unit_test(takes_out_random_keys),
 		cmocka_unit_test(bears_a_random_word_that_reads_as_a_number),
 		cmocka_unit_test(refuses_a_random_number_of_objects),
+		cmocka_unit_test(bears_long_lines),
 		cmocka_unit_test(looks_through_archives_within_archives),
 		cmocka_unit_test(a_join_whose_variable_nobody_sets_is_an_error),
 		cmocka_unit_test(finds_are_sorted_and_each_is_there_once),
