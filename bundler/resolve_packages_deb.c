@@ -182,7 +182,11 @@ static int take(struct package_repo *repo, const struct package_source *s, const
 		return mine;
 
 	auto_free char *here = xasprintf("./%s", title);
+	auto_json json_t *text = json_stringn(stanza->p, stanza->n);
 
+	/* It will stand in the lock. */
+	if (!text)
+		return err_set(e, ERR_MALFORMED, "'%s': its entry in Packages is not UTF-8", p.name);
 	if (deb_put(index, stanza, "Filename", here, e) < 0)
 		return -1;
 	return buf_add(index, "\n", 1, e);

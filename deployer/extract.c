@@ -4,6 +4,7 @@
 #include <airgap/fs.h>
 #include <airgap/log.h>
 #include <airgap/oci.h>
+#include <airgap/proc.h>
 
 #include <errno.h>
 #include <fcntl.h>
@@ -27,6 +28,8 @@ int extract_blob(struct bundle *b, const struct digest *d, int fd, struct err *e
 		hash_add(&h, p, (size_t)n);
 		if (fs_write_all(fd, p, (size_t)n, e) < 0)
 			return -1;
+		if (proc_interrupted)
+			return err_set(e, ERR_DEADLINE, "interrupted");
 	}
 	if (n < 0)
 		return -1;

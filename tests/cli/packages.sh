@@ -54,6 +54,7 @@ deb never-carried 1.0
 deb broken 1.0 'Depends: absent (>= 2)'
 deb wants-broken 1.0 'Depends: broken'
 deb fighter 1.0 'Conflicts: libx'
+deb latin 1.0 "$(printf 'X-Name: \344')"
 deb driver 5.1 'Depends: early, data'
 deb linux-headers-5.15.0-100-generic 5.15.0-100.1 'Depends: linux-headers-5.15.0-100'
 deb linux-headers-5.15.0-100 5.15.0-100.1 'Architecture: all'
@@ -232,6 +233,7 @@ refused 'an altered Release' 11 'does not fit' "$(entry altered), $signed, insta
 refused 'an altered Packages' 14 'the signed text says' "$(entry tampered), $signed, install: [app]"
 refused 'a Release of last year' 13 'was valid until 2026-01-01' "$(entry expired), $signed, install: [app]"
 refused 'a package outside the repository' 17 'no path below the repository' "$(entry traversal), $signed, install: [app]"
+refused 'an entry that is not UTF-8' 18 "'latin': its entry in Packages is not UTF-8" "$(entry), $signed, install: [latin]"
 refused 'a component that is not there' 2 'has no contrib/binary-amd64/Packages' \
 	"name: set, type: deb, suite: stable, components: [contrib], architecture: amd64, url: \"$url/debian\", $signed, install: [app]"
 refused 'one of several repositories by another key' 12 "'$url/debian': InRelease: signed by key" \
@@ -267,6 +269,26 @@ echo mine >"$T/out/set/mine"
 fails 'extract touches nothing that is there: 2' 2 "$deployer" extract "$T/b.zst" --trust "$T/trust" -o "$T/out" packages/set
 is '… as it was' "$(cat "$T/out/set/mine")" mine
 rm "$T/out/set/mine"
+
+# killed at any moment: all of it is there, or nothing, and the next run finds no trace
+head -c 50000000 /dev/urandom >"$T/big"
+manifest big "$(entry), $signed, install: [early]"
+printf 'files: [{name: big, path: big}]\n' >>"$T/big.yaml"
+"$bundler" build "$T/big.yaml" --key "$T/key.key" -o "$T/big.zst" >/dev/null 2>&1
+halves=0 killed=0
+for i in 1 2 3 4 5 6; do
+	"$deployer" extract "$T/big.zst" --trust "$T/trust" -o "$T/kill" big >/dev/null 2>&1 &
+	sleep "0.0$((i * 2))"
+	kill -9 $! 2>/dev/null
+	wait $! 2>/dev/null || killed=$((killed + 1))
+	[ ! -e "$T/kill/big" ] || cmp -s "$T/big" "$T/kill/big" || halves=$((halves + 1))
+	rm -f "$T/kill/big"
+done
+note "$killed of 6 were killed on the way"
+is 'nothing is ever there by half' "$halves" 0
+ok 'the next run writes it' "$deployer" extract "$T/big.zst" --trust "$T/trust" -o "$T/kill" big
+is '… and takes away what was left' "$(ls -A "$T/kill")" big
+rm -rf "$T/kill" "$T/big" "$T/big.zst"
 
 if [ -n "$can_root" ]; then
 	r=$T/root
