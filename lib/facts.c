@@ -218,9 +218,9 @@ static int check_document(const struct document *d, struct err *e)
 	return 0;
 }
 
-/* d's content is taken. list is where its nodes stand, for lines. */
-static int take_document(struct document *d, const json_t *list, const struct ydoc_marks *marks, const char *subject,
-			 struct facts *out, struct err *e)
+/* d's content is taken. list is where its nodes stand, `key` what that is called, for messages. */
+static int take_document(struct document *d, const json_t *list, const char *key, const struct ydoc_marks *marks,
+			 const char *subject, struct facts *out, struct err *e)
 {
 	auto_facts struct facts f = { 0 };
 
@@ -235,7 +235,7 @@ static int take_document(struct document *d, const json_t *list, const struct yd
 		if (check_node(&d->nodes[i], e) < 0) {
 			auto_free char *where = ydoc_where(marks, list, NULL, i, subject);
 
-			return err_wrap(e, "%s: nodes[%zu]", where, i);
+			return err_wrap(e, "%s: %s[%zu]", where, key, i);
 		}
 		learn_os(&d->nodes[i]);
 		facts_add_take(&f, &d->nodes[i]);
@@ -255,7 +255,7 @@ int facts_decode(const json_t *j, const struct ydoc_marks *marks, const char *su
 	if (decode(&member_type, doc, marks, subject, &m, e) < 0)
 		return -1;
 
-	int r = take_document(&m.facts, json_object_get(j, "nodes"), marks, subject, out, e);
+	int r = take_document(&m.facts, json_object_get(j, "nodes"), "facts.nodes", marks, subject, out, e);
 
 	document_release(&m.facts);
 	return r;
@@ -284,7 +284,7 @@ int facts_parse(const void *p, size_t n, const char *subject, struct facts *out,
 	if (!doc || check_head(doc, subject, e) < 0 || decode(&file_type, doc, marks, subject, &d, e) < 0)
 		return -1;
 
-	int r = take_document(&d, json_object_get(doc, "nodes"), marks, subject, out, e);
+	int r = take_document(&d, json_object_get(doc, "nodes"), "nodes", marks, subject, out, e);
 
 	document_release(&d);
 	return r;

@@ -477,6 +477,10 @@ static int check_facts(const struct check *c)
 
 	if (!c->m->facts)
 		return 0;
+	if (!json_is_object(c->m->facts)) {
+		err_set(c->e, ERR_MALFORMED, "must be a map");
+		return bad_key(c, c->place->doc, "", "facts");
+	}
 	return facts_decode(c->m->facts, c->place->marks, c->place->subject ? c->place->subject : "manifest", &f, c->e);
 }
 

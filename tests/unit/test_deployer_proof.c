@@ -124,6 +124,35 @@ TEST(images_that_are_not_are_named)
 	}
 }
 
+/* Each node asks for a tag of its own: where it points is proved, and that the bundle has one of them. */
+TEST(a_tag_that_nodes_choose_is_proved_as_far_as_it_goes)
+{
+	static const struct { const char *repository, *version, *says; } cases[] = {
+		{ "site:5000/mirror", "580", NULL },
+		{ "site:5000/mirror", "595", "not in the bundle for any node" },
+		{ "site:5000/other", "580", "not in the bundle for any node" },
+		{ "nvcr.io/mirror", "580", "does not point to the site registry" },
+		{ "Bad Name", "580", "not an image reference" },
+	};
+	static char *keys[] = { (char *)"repository", (char *)"image", (char *)"version", NULL };
+	static char *tags[] = { (char *)"{version}-{kernel}-{osTag}", NULL };
+	struct scan_rule rule = { .path = (char *)"spec", .triple = { keys, 3 }, .tags = { tags, 1 } };
+
+	add("nvcr.io/driver:580-5.15.0-1-ubuntu22.04", PLAIN, PLAIN);
+	contents_sort(&session.contents);
+	session.rules = (struct scan_rules){ &rule, 1 };
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		auto_free char *object = xasprintf("{kind: X, spec: {repository: %s, image: driver, version: \"%s\"}}", cases[i].repository,
+						   cases[i].version);
+		auto_strv struct strv out = { 0 };
+
+		assert_int_equal(prove(object, false, &out), cases[i].says ? -1 : 0);
+		if (cases[i].says && !strstr(out.items[0], cases[i].says))
+			fail_msg("%s", out.items[0]);
+	}
+	session.rules = (struct scan_rules){ 0 };
+}
+
 TEST(every_violation_is_told_with_its_place)
 {
 	auto_strv struct strv out = { 0 };
@@ -158,7 +187,8 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 	static const struct CMUnitTest tests[] = {
-		CASE(images_that_are_carried_pass), CASE(images_that_are_not_are_named), CASE(every_violation_is_told_with_its_place),
+		CASE(images_that_are_carried_pass), CASE(images_that_are_not_are_named),
+		CASE(a_tag_that_nodes_choose_is_proved_as_far_as_it_goes), CASE(every_violation_is_told_with_its_place),
 		CASE(what_only_reads_like_an_image_is_no_business_of_ours),
 	};
 

@@ -233,6 +233,70 @@ TEST(refuses_what_makes_no_sense_and_says_where)
 		refuses(cases[i].text, cases[i].code, cases[i].why);
 }
 
+#define DEB(more) HEAD "packages:\n- {name: p, type: deb, url: 'https://x/debian', architecture: amd64, " more "}\n"
+#define TRIPLE "path: spec, triple: [a, b, c]"
+
+TEST(takes_what_makes_sense)
+{
+	static const char *const good[] = {
+		HEAD,
+		HEAD "charts: [{name: a, repository: 'https://x/y', version: '>=1 <2', keyring: file:k.gpg}]\n",
+		HEAD "charts: [{name: a, repository: 'git+https://x/y.git', ref: v1.2, path: charts/a, version: 1.x}]\n",
+		HEAD "charts: [{name: a, repository: 'git+file:///srv/y'}]\n",
+		HEAD "charts: [{name: a, sources: [{repository: 'oci://x/y', when: env:A}, {repository: 'git+https://x/y', path: c}]}]\n",
+		HEAD "images: [{ref: 'local/a:1', base: 'python:3.12', add: [a.zip, sub/b.py]}]\n",
+		HEAD "images: [{ref: 'local/a:1', base: 'python@sha256:0123456789012345678901234567890123456789012345678901234567890123', add: a}]\n",
+		HEAD "files: [{name: a, image: 'x/y:1', member: usr/bin/a, mode: 755, role: tool}]\n",
+		HEAD "files: [{name: a, path: x, platform: linux/amd64}, {name: a, path: z, platform: linux/arm64}]\n",
+		DEB("suite: bookworm, components: [main], keyring: file:k.gpg, install: [curl, 'nginx=1.22.1-9', 'linux-headers-{kernel}']"),
+		DEB("suite: ./, trusted: true, install: curl, present: [libc6], recommends: true, os: ubuntu 24.04"),
+		HEAD "packages: [{name: r, type: rpm, url: 'http://x/el9', architecture: x86_64, keyring: k, install: [gcc-c++]}]\n",
+		HEAD "python: [{name: w, requirements: [clearml-agent, 'torch==2.1'], python: '3.10', platform: manylinux_2_28_x86_64}]\n",
+		HEAD "git: [{name: g, url: 'https://x/apps.git', refs: [main, v1.0, refs/heads/x]}, {name: h, url: 'file:///srv/h'}]\n",
+		HEAD "discover: {osTags: [{chart: c}, {chart: d, versions: '>=26.3.0-0 <26.7.0-0', major: [rocky, 'rhel>=10', ol]}]}\n",
+		HEAD "discover: {rules: [{" TRIPLE ", when: [pre, '!crd'], enabledBy: [enabled, '!crd'], tags: ['{version}-{kernel}-{osTag}']}]}\n",
+		HEAD "facts: {kubernetes: {version: v1.32.1}, nodes: [{kernel: 6.1.0-22-amd64, os: debian, osVersion: '12', gpu: true}]}\n",
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(good); i++) {
+		auto_manifest struct manifest m = { 0 };
+		struct err e = { 0 };
+
+		assert_ok(manifest_parse(good[i], strlen(good[i]), "bundle.yaml", &m, &e), e);
+		assert_ok(manifest_check(&m, &e), e);
+	}
+}
+
+TEST(refuses_rules_and_facts_that_make_no_sense)
+{
+	static const struct { const char *text; enum err_code code; const char *why; } cases[] = {
+		{ HEAD "discover:\n  rules:\n  - {env: A, when: x}\n", ERR_MALFORMED, "bundle.yaml:6: discover.rules[0]: when, enabledBy and tags belong" },
+		{ HEAD "discover: {rules: [{" TRIPLE ", when: '!'}]}\n", ERR_MALFORMED, "when: '!' names no key" },
+		{ HEAD "discover: {rules: [{" TRIPLE ", when: ''}]}\n", ERR_MALFORMED, "names no key" },
+		{ HEAD "discover: {rules: [{" TRIPLE ", tags: '{version}-{os}'}]}\n", ERR_MALFORMED, "takes {version}, {kernel} and {osTag}" },
+		{ HEAD "discover: {rules: [{" TRIPLE ", tags: '{version'}]}\n", ERR_MALFORMED, "takes {version}" },
+		{ HEAD "discover: {rules: [{" TRIPLE ", tags: 'x}'}]}\n", ERR_MALFORMED, "takes {version}" },
+		{ HEAD "discover: {rules: [{" TRIPLE ", tag: x}]}\n", ERR_MALFORMED, "unknown key 'tag': did you mean 'tags'?" },
+		{ HEAD "discover: {rules: [{triple: [a, b, c]}]}\n", ERR_MALFORMED, "path is missing" },
+		{ HEAD "discover:\n  osTags:\n  - {chart: c, versions: '>=a'}\n", ERR_MALFORMED, "bundle.yaml:6: discover.osTags[0] 'c': versions" },
+		{ HEAD "discover: {osTags: [{versions: '1'}]}\n", ERR_MALFORMED, "'chart' is missing" },
+		{ HEAD "discover: {osTags: [{chart: c, major: ['>=9']}]}\n", ERR_MALFORMED, "write an ID of os-release" },
+		{ HEAD "discover: {osTags: [{chart: c, major: ['RHEL']}]}\n", ERR_MALFORMED, "write an ID of os-release" },
+		{ HEAD "discover: {osTags: [{chart: c, major: ['rhel>=a']}]}\n", ERR_MALFORMED, "major" },
+		{ HEAD "discover: {ostags: []}\n", ERR_MALFORMED, "did you mean 'osTags'?" },
+		{ HEAD "discover: {waive: [{image: x}]}\n", ERR_MALFORMED, "'reason' is missing" },
+		{ HEAD "facts:\n  nodes:\n  - {os: ubuntu}\n", ERR_MALFORMED, "bundle.yaml:6: facts.nodes[0]: 'kernel' is missing" },
+		{ HEAD "facts:\n  nodes:\n  - {kernel: k, os: ubuntu}\n", ERR_MALFORMED, "bundle.yaml:6: facts.nodes[0]: os and osVersion belong together" },
+		{ HEAD "facts: [x]\n", ERR_MALFORMED, "bundle.yaml:4: facts: must be a map" },
+		{ HEAD "facts: {kind: Facts}\n", ERR_MALFORMED, "unknown key 'kind'" },
+		{ HEAD "facts: {kubernetes: {version: x}}\n", ERR_MALFORMED, "write a version" },
+		{ HEAD "platforms:\n- linux\n", ERR_MALFORMED, "bundle.yaml:4: platforms: " },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
+		refuses(cases[i].text, cases[i].code, cases[i].why);
+}
+
 TEST(the_longest_alias_wins_at_a_slash)
 {
 	static const struct { const char *name, *want; } cases[] = {
@@ -290,6 +354,8 @@ int main(void)
 		cmocka_unit_test(refuses_what_makes_no_sense_and_says_where),
 		cmocka_unit_test(refuses_lines_of_hosts_that_make_no_sense),
 		cmocka_unit_test(refuses_git_and_python_that_make_no_sense),
+		cmocka_unit_test(takes_what_makes_sense),
+		cmocka_unit_test(refuses_rules_and_facts_that_make_no_sense),
 		cmocka_unit_test(the_longest_alias_wins_at_a_slash),
 		cmocka_unit_test(expiry_is_days_a_date_or_a_time),
 	};
