@@ -88,10 +88,10 @@ static int remember(struct site_run *run, struct err *e)
 }
 
 /* Everything that can be found wrong before the first write. */
-static int before(struct site_run *run, const struct install_opts *o, unsigned jobs, struct err *e)
+static int before(struct site_run *run, unsigned jobs, struct err *e)
 {
 	auto_strv struct strv findings = { 0 }, violations = { 0 };
-	int r = preflight_run(&run->session, &run->steps, run->secrets, &o->skip, &findings, e);
+	int r = preflight_run(&run->engine, true, &findings, e);
 
 	if (findings.n > 1)
 		report_findings(&findings);
@@ -184,10 +184,11 @@ static int install(struct site_run *run, const struct install_opts *o, const cha
 	    site_run_steps(run, true, e) < 0 || check_cluster_state(run, e) < 0)
 		return -1;
 	run->engine.only = &o->only;
+	run->engine.skip = &o->skip;
 	run->engine.from = o->from;
 	run->engine.retry = o->retry;
 	run->engine.take_ownership = o->take_ownership;
-	if (engine_begin(&run->engine, e) < 0 || before(run, o, jobs, e) < 0 || check_frames(&run->session, jobs, e) < 0)
+	if (engine_begin(&run->engine, e) < 0 || before(run, jobs, e) < 0 || check_frames(&run->session, jobs, e) < 0)
 		return -1;
 	return write_phase(run, o, jobs, e);
 }

@@ -38,10 +38,11 @@ int plan_run(const void *opts, char **args, struct err *e)
 	auto_strv struct strv findings = { 0 }, violations = { 0 };
 	unsigned jobs = o->common.jobs ? o->common.jobs : pool_jobs();
 
+	run.engine.skip = &o->skip;
 	if (site_run_open(&run, args[0], &o->common, e) < 0 || site_run_steps(&run, false, e) < 0 || engine_begin(&run.engine, e) < 0)
 		return -1;
 
-	int r = preflight_run(&run.session, &run.steps, run.secrets, &o->skip, &findings, e);
+	int r = preflight_run(&run.engine, false, &findings, e);
 
 	if (findings.n > 1)
 		report_findings(&findings);

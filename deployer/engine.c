@@ -10,7 +10,7 @@ const char *const step_state_names[] = {
 	[STEP_FAILING] = "not ready", NULL
 };
 
-/* What is not done here: the build did it, or the preflight asks it. */
+/* What the site does not do: the build did it. */
 static int nothing_check(struct engine *g, const struct step *s, enum step_state *out, struct strv *diff, struct err *e)
 {
 	(void)g;
@@ -40,7 +40,7 @@ const struct step_action step_actions[STEP_KINDS] = {
 	[STEP_LABEL] = { step_label_check, step_label_run },
 	[STEP_CALL] = { step_call_check, step_call_run },
 	[STEP_RUN] = { step_run_check, step_run_run },
-	[STEP_PROBE] = { nothing_check, nothing_run },
+	[STEP_PROBE] = { step_probe_check, step_probe_run },
 };
 _Static_assert(ARRAY_LEN(step_actions) == STEP_KINDS, "one row per kind");
 
@@ -144,8 +144,8 @@ int engine_step_digest(struct engine *g, const struct step *s, struct digest *ou
 		if (c)
 			hash_add(&h, c->archive.b, sizeof(c->archive.b));
 	}
-	if (s->kind == STEP_RUN)
-		hash_content(&h, g->session, &s->run);
+	if (s->kind == STEP_RUN || s->kind == STEP_PROBE)
+		hash_content(&h, g->session, s->kind == STEP_RUN ? &s->run : &s->probe.run);
 	*out = hash_end(&h);
 	return 0;
 }
@@ -164,7 +164,7 @@ int engine_check(struct engine *g, const struct step *s, enum step_state *out, s
 	/* As we left it, and yet not as it should be: somebody else changed it. */
 	if (state == STEP_CHANGES && ours)
 		state = STEP_DRIFTED;
-	if (state == STEP_SAME && !ours && s->kind != STEP_CARRY && s->kind != STEP_PROBE) {
+	if (state == STEP_SAME && !ours && s->kind != STEP_CARRY) {
 		state = STEP_CHANGES;
 		if (diff)
 			strv_push(diff, past->done ? "what the step says has changed" : "as it should be, but not recorded as done");

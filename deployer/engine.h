@@ -29,6 +29,7 @@ struct engine {
 	const struct lease *lease;      /* NULL while nothing is written */
 	const char *from, *retry;       /* --from, --retry */
 	const struct strv *only;        /* --only */
+	const struct strv *skip;        /* --skip: checks, and probes that are not to count as passed */
 	bool take_ownership;
 	struct step_past *past;         /* one per step; made by engine_begin, the step's own node brings it up to date */
 	atomic_bool *done;              /* one per step: by an earlier run, or by now */
@@ -62,6 +63,8 @@ extern const struct step_action step_actions[STEP_KINDS];
 /* The actions, each in its own file. */
 int step_namespace_check(struct engine *, const struct step *, enum step_state *, struct strv *, struct err *);
 int step_namespace_run(struct engine *, const struct step *, struct journal_record *, struct err *);
+/* The namespace and what is in it, as applied: the Namespace alone, then the pull secret and the accounts. */
+int step_namespace_objects(struct engine *, const struct step_namespace *, json_t **out, struct err *);
 int step_secret_check(struct engine *, const struct step *, enum step_state *, struct strv *, struct err *);
 int step_secret_run(struct engine *, const struct step *, struct journal_record *, struct err *);
 int step_release_check(struct engine *, const struct step *, enum step_state *, struct strv *, struct err *);
@@ -78,6 +81,9 @@ int step_call_check(struct engine *, const struct step *, enum step_state *, str
 int step_call_run(struct engine *, const struct step *, struct journal_record *, struct err *);
 int step_run_check(struct engine *, const struct step *, enum step_state *, struct strv *, struct err *);
 int step_run_run(struct engine *, const struct step *, struct journal_record *, struct err *);
+/* The preflight asks a probe, before the first write; the step records that it passed. */
+int step_probe_check(struct engine *, const struct step *, enum step_state *, struct strv *, struct err *);
+int step_probe_run(struct engine *, const struct step *, struct journal_record *, struct err *);
 
 /* The values of a release: `base` files of its chart, `values`, and the `late` ones whose needs are done (or all). */
 int step_release_values(struct engine *g, const struct step *s, bool placeholders, bool all_late, json_t **out,

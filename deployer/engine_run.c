@@ -218,6 +218,11 @@ static int visit(struct run *run, const struct node *n, struct err *e)
 	return 0;
 }
 
+static bool is_skipped(const struct engine *g, const struct step *s)
+{
+	return s->kind == STEP_PROBE && g->skip && strv_has(g->skip, s->probe.id);
+}
+
 static int run_node(void *ctx, unsigned worker, size_t i, struct err *e)
 {
 	struct run *run = ctx;
@@ -225,7 +230,7 @@ static int run_node(void *ctx, unsigned worker, size_t i, struct err *e)
 	size_t step = index_of(run->g, n->step);
 
 	(void)worker;
-	if (!run->wanted[step] || n->step->kind == STEP_CARRY || n->step->kind == STEP_PROBE)
+	if (!run->wanted[step] || n->step->kind == STEP_CARRY || is_skipped(run->g, n->step))
 		return 0;
 	if (visit(run, n, e) < 0) {
 		n->why = *e;

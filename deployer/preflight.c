@@ -96,25 +96,51 @@ static const struct { const char *id; int (*check)(struct found *f, struct err *
 	{ "references", check_references },
 };
 
-int preflight_run(struct session *s, const struct steps *steps, struct secrets *x, const struct strv *skip, struct strv *out,
-		  struct err *e)
+static bool known_check(const struct steps *steps, const char *id)
 {
-	struct found f = { s, steps, x, out, ERR_NONE };
+	for (size_t i = 0; i < ARRAY_LEN(checks); i++)
+		if (strcmp(checks[i].id, id) == 0)
+			return true;
+	for (size_t i = 0; i < steps->n; i++)
+		if (steps->items[i].kind == STEP_PROBE && strcmp(steps->items[i].probe.id, id) == 0)
+			return true;
+	return false;
+}
 
-	for (size_t i = 0; skip && i < skip->n; i++) {
-		bool known = false;
+static int refuse_unknown(const struct engine *g, struct err *e)
+{
+	auto_strv struct strv ids = { 0 };
 
-		for (size_t k = 0; k < ARRAY_LEN(checks); k++)
-			known = known || strcmp(checks[k].id, skip->items[i]) == 0;
-		if (!known)
-			return err_set(e, ERR_USAGE, "--skip %s: no such check: registry, space, contents or references",
-				       skip->items[i]);
+	for (size_t i = 0; i < ARRAY_LEN(checks); i++)
+		strv_push(&ids, checks[i].id);
+	for (size_t i = 0; i < g->steps->n; i++)
+		if (g->steps->items[i].kind == STEP_PROBE)
+			strv_push(&ids, g->steps->items[i].probe.id);
+	for (size_t i = 0; g->skip && i < g->skip->n; i++) {
+		auto_free char *list = strv_join(&ids, ", ");
+
+		if (!known_check(g->steps, g->skip->items[i]))
+			return err_set(e, ERR_USAGE, "--skip %s: no such check: use %s", g->skip->items[i], list);
 	}
+	return 0;
+}
+
+int preflight_run(struct engine *g, bool pods, struct strv *out, struct err *e)
+{
+	struct found f = { g->session, g->steps, g->secrets, out, ERR_NONE };
+
+	if (refuse_unknown(g, e) < 0)
+		return -1;
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++) {
 		struct err one = { 0 };
 
-		if ((!skip || !strv_has(skip, checks[i].id)) && checks[i].check(&f, &one) < 0)
+		if ((!g->skip || !strv_has(g->skip, checks[i].id)) && checks[i].check(&f, &one) < 0)
 			add(&f, checks[i].id, &one);
+	}
+	if (!out->n) {
+		if (preflight_probes(g, pods, out, e) < 0)
+			return err_wrap(e, "probes");
+		f.code = ERR_PREFLIGHT;
 	}
 	if (!out->n)
 		return 0;

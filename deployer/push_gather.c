@@ -224,7 +224,7 @@ static int add_files(struct push_plan *p, const struct strv *wanted, struct err 
 	return 0;
 }
 
-static int add_sets(struct push_plan *p, struct err *e)
+static int add_sets(struct push_plan *p, const struct strv *wanted, struct err *e)
 {
 	const struct contents *c = &p->session->contents;
 	struct ref_site names = site_names(&p->session->site);
@@ -233,6 +233,8 @@ static int add_sets(struct push_plan *p, struct err *e)
 		const struct content_set *s = &c->sets[i];
 		auto_ref struct ref target = { 0 };
 
+		if (wanted && !strv_has(wanted, s->name))
+			continue;
 		if (ref_target_artifact(s->kind, s->name, &s->digest, &names, &target, e) < 0 ||
 		    add_target(p, &target, &s->digest, OCI_MANIFEST, e) < 0)
 			return err_wrap(e, "%s '%s'", s->kind, s->name);
@@ -318,7 +320,7 @@ int push_gather(struct push_plan *p, const struct strv *wanted, struct err *e)
 	for (size_t i = 0; i < c->n_images; i++)
 		if ((!wanted || strv_has(wanted, c->images[i].ref)) && add_image(p, &c->images[i], e) < 0)
 			return -1;
-	if (add_charts(p, wanted, e) < 0 || add_files(p, wanted, e) < 0 || add_sets(p, e) < 0)
+	if (add_charts(p, wanted, e) < 0 || add_files(p, wanted, e) < 0 || add_sets(p, wanted, e) < 0)
 		return -1;
 	sort_places(p);
 	sort_documents(p);

@@ -57,7 +57,7 @@ static int docker_config(struct engine *g, char **out, struct err *e)
 	return r;
 }
 
-static int objects_of(struct engine *g, const struct step_namespace *n, json_t **out, struct err *e)
+int step_namespace_objects(struct engine *g, const struct step_namespace *n, json_t **out, struct err *e)
 {
 	auto_json json_t *list = json_pack("[o]", namespace_object(n));
 
@@ -86,7 +86,7 @@ int step_namespace_check(struct engine *g, const struct step *s, enum step_state
 	auto_json json_t *objects = NULL;
 	enum live_state live;
 
-	if (objects_of(g, &s->ns, &objects, e) < 0 || live_compare(g->session, objects, &live, diff, e) < 0)
+	if (step_namespace_objects(g, &s->ns, &objects, e) < 0 || live_compare(g->session, objects, &live, diff, e) < 0)
 		return -1;
 	*out = live == LIVE_SAME ? STEP_SAME : live == LIVE_ABSENT ? STEP_NEW : STEP_CHANGES;
 	return 0;
@@ -97,7 +97,7 @@ int step_namespace_run(struct engine *g, const struct step *s, struct journal_re
 	auto_json json_t *objects = NULL;
 
 	(void)record;
-	if (objects_of(g, &s->ns, &objects, e) < 0)
+	if (step_namespace_objects(g, &s->ns, &objects, e) < 0)
 		return -1;
 
 	/* The namespace first: what is in it cannot be applied in the same call before it is there. */

@@ -89,6 +89,45 @@ again() {
 	is "$1: nothing was written" "$(writes)" ''
 }
 
+image='{{ include "airgap.image" (list . "docker.io/demo/app:1.0") }}'
+
+# ---- probes
+
+# probe ID TITLE RUN - a check that needs "something else".
+probe() {
+	printf -- '- {apiVersion: airgap/v1, kind: Probe, metadata: {name: "%s"}, probe: {id: %s, title: "%s", need: something else, run: {%s}}}\n' \
+		"$(echo "$1" | tr '[:upper:]' '[:lower:]')" "$1" "$2" "$3"
+}
+namespaces() { kubectl get namespaces -o name | grep -E '/(t|airgap-.*)$'; }
+{
+	probe P1 'the number is large' "image: '$image', command: [/bin/busybox, sh, -c, 'echo one; echo 65530; exit 1']"
+	probe P2 'the host is fine' "where: host, command: [sh, -c, 'exit 1']"
+	probe P3 'all is well' "image: '$image', command: [/bin/busybox, 'true']"
+} | site
+mark
+fails 'probe: plan asks those on the host' 44 deployer plan
+said 'probe: the finding' '^error: P2: the host is fine: something else$'
+said 'probe: and says which it does not ask' 'P1: the number is large: asked by `deployer install`, in a pod'
+is 'probe: plan makes nothing' "$(writes)" ''
+fails 'probe: install asks all' 44 deployer install
+said 'probe: both findings are told' 'P1: the number is large: 65530: something else'
+said 'probe: and counted' '^error: 2 things missing before the first write: P1: '
+is 'probe: nothing was made, and nothing is left' "$(namespaces)" ''
+fails 'probe: a check that is not there' 2 deployer install --skip P9
+said 'probe: those there are' 'use registry, space, contents, references, P1, P2, P3'
+ok 'probe: what is known is left out' deployer install --skip P1 --skip P2
+is 'probe: the namespace is gone' "$(namespaces | tr '\n' ' ')" 'namespace/airgap-system namespace/t '
+fails 'probe: what was left out did not pass' 44 deployer install
+{
+	probe P3 'all is well' "image: '$image', command: [/bin/busybox, 'true']"
+	probe P4 'the node is seen' "image: '$image', volumes: [{name: host, mountPath: /host, readOnly: true, hostPath: {path: /}}],
+		command: [/bin/busybox, test, -e, /host/proc/self]"
+} | site
+mark
+ok 'probe: one that needs more than restricted' deployer install
+like 'probe: its namespace lets it' "$(grep -c 'airgap-probe.*privileged' "$(cluster_fact audit-log)")" '^[1-9]'
+again probe
+
 # ---- labels of nodes
 
 site <<'END'
@@ -301,7 +340,6 @@ rm -f "$T/stand/api/next.json"
 # ---- commands
 
 # run NAME BLOCK - a Run step; pods come from the image app.
-image='{{ include "airgap.image" (list . "docker.io/demo/app:1.0") }}'
 run() { printf -- '- {apiVersion: airgap/v1, kind: Run, metadata: {name: %s}, run: %s}\n' "$1" "$2"; }
 in_pod() { run "$1" "{namespace: t, image: '$image', timeout: 60s, $2}"; }
 jobs() { kubectl get jobs,pods,secrets -A -l "airgap/run=$1" -o name; }
