@@ -36,7 +36,7 @@ LINK := -pie -pthread -Wl,-z,relro,-z,now,-z,noexecstack,--as-needed $(filter -f
 
 # ---- foreign libraries, each asked for when there is a file that may include its header
 need = $(if $(wildcard $(2)),$(1))
-PKGS := libcrypto $(call need,libzstd,lib/frame.c lib/stream.c) \
+PKGS := libcrypto $(call need,libcrypt,lib/bcrypt.c) $(call need,libzstd,lib/frame.c lib/stream.c) \
 	$(call need,jansson,lib/json.c) $(call need,yaml-0.1,lib/yaml.c) $(call need,libcurl,lib/http.c) \
 	$(call need,libarchive,lib/tarball.c) $(call need,libgit2,lib/gitrepo.c) \
 	$(call need,libsolv libsolvext,lib/depsolver.c) $(call need,expat,lib/rpmmd.c)

@@ -3,6 +3,7 @@
 
 #include "system.h"
 
+#include <airgap/certificate.h>
 #include <airgap/fs.h>
 #include <airgap/log.h>
 
@@ -109,6 +110,8 @@ static int placeholder(struct resolve *w, const struct reference *r, const char 
 		return -1;
 	if (r->kind != REFERENCE_GENERATE)
 		return buf_add(out, hex, 16, e);
+	if (str_starts(r->body, "tls:"))
+		return 0;               /* a certificate has to stay one */
 	for (size_t i = 0; at < out->len; at++) {
 		if (out->ptr[at] != '0' && out->ptr[at] != 'A')
 			continue;
@@ -121,11 +124,53 @@ static int placeholder(struct resolve *w, const struct reference *r, const char 
 	return 0;
 }
 
+/* One certificate for an owner and hosts: its parts belong together, wherever in the step they stand. */
+static int made_certificate(struct resolve *w, const char *key, const struct strv *hosts, struct err *e)
+{
+	auto_certificate struct certificate c = { 0 };
+
+	if (certificate_make(hosts, &c, e) < 0)
+		return -1;
+	json_object_set_new(w->x->values, key, json_pack("{s:s, s:s, s:s}", "ca", c.ca, "crt", c.crt, "key", c.key));
+	w->x->changed = true;
+	return 0;
+}
+
+/* 1: it was one of tls. */
+static int generated_tls(struct resolve *w, const struct reference *r, const char *path, struct buf *out, struct err *e)
+{
+	auto_strv struct strv hosts = { 0 };
+	auto_free char *part = NULL;
+	int tls = reference_tls(r->body, &part, &hosts, e);
+
+	if (tls <= 0)
+		return tls;
+
+	auto_free char *list = strv_join(&hosts, ",");
+	auto_free char *key = xasprintf("%s tls:%s", w->owner, list);
+
+	if (!json_object_get(w->x->values, key)) {
+		if (w->placeholders)
+			return placeholder(w, r, path, out, e) < 0 ? -1 : 1;
+		if (made_certificate(w, key, &hosts, e) < 0)
+			return -1;
+	}
+
+	const char *text = jdoc_text(w->x->values, key, part, NULL);
+
+	if (!text)
+		return err_set(e, ERR_IO, "secret airgap-system/" SECRET_NAME ": damaged: '%s' is no certificate", key);
+	return buf_add(out, text, strlen(text), e) < 0 ? -1 : 1;
+}
+
 static int generated(struct resolve *w, const struct reference *r, const char *path, struct buf *out, struct err *e)
 {
 	auto_free char *key = xasprintf("%s %s %s", w->owner, path, r->body);
 	const char *known = jdoc_text(w->x->values, key, NULL);
+	int tls = generated_tls(w, r, path, out, e);
 
+	if (tls)
+		return MIN(tls, 0);
 	if (known)
 		return buf_add(out, known, strlen(known), e);
 	if (w->placeholders)
@@ -256,10 +301,10 @@ static int dispatch(struct resolve *w, const struct reference *r, const char *pa
 	return err_set(e, ERR_BUG, "reference kind %d", (int)r->kind);
 }
 
-/* A CA file belongs into a ConfigMap as often as not. */
-static bool is_public(const struct reference *r, const char *text)
+/* A CA belongs into a ConfigMap as often as not. */
+static bool is_public(const char *text)
 {
-	return r->kind == REFERENCE_FILE && strstr(text, "-----BEGIN CERTIFICATE-----") && !strstr(text, "PRIVATE KEY-----");
+	return strstr(text, "-----BEGIN CERTIFICATE-----") && !strstr(text, "PRIVATE KEY-----");
 }
 
 static int resolve_one(void *ctx, const struct reference *r, const char *path, struct buf *out, struct err *e)
@@ -275,7 +320,7 @@ static int resolve_one(void *ctx, const struct reference *r, const char *path, s
 			return -1;
 	}
 
-	if (!is_public(r, buf_str(out) + before) && out->len - before >= TELLING && !strv_has(&w->x->seen, buf_str(out) + before))
+	if (!is_public(buf_str(out) + before) && out->len - before >= TELLING && !strv_has(&w->x->seen, buf_str(out) + before))
 		strv_push(&w->x->seen, buf_str(out) + before);
 	return 0;
 }
@@ -293,7 +338,8 @@ static int refuse_config_maps(const json_t *j, struct err *e)
 		if (reference_collect(j, &found, e) < 0)
 			return -1;
 		for (i = 0; i < found.n; i++)
-			if (!str_starts(found.items[i], "file:"))
+			if (!str_starts(found.items[i], "file:") && !str_starts(found.items[i], "generate:tls:crt:") &&
+			    !str_starts(found.items[i], "generate:tls:ca:"))
 				return err_set(e, ERR_PROOF, "ConfigMap '%s': $(%s) would stand there in the open: use a Secret",
 					       jdoc_text(j, "metadata", "name", NULL) ? jdoc_text(j, "metadata", "name", NULL) : "",
 					       found.items[i]);

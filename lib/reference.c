@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <airgap/reference.h>
 
+#include <airgap/bcrypt.h>
+#include <airgap/certificate.h>
 #include <airgap/digest.h>
 #include <airgap/strv.h>
 
@@ -43,17 +45,39 @@ static int filter_json(struct buf *value, struct err *e)
 	return r;
 }
 
-static const struct { const char *name; int (*apply)(struct buf *value, struct err *e); } filters[] = {
-	{ "base64", filter_base64 },
-	{ "json", filter_json },
+/* Who gives values, and for which leaf. */
+struct giver {
+	reference_fn fn;
+	void *ctx;
+	const char *path;
 };
 
-static int apply_filter(const char *name, struct buf *value, struct err *e)
+static int filter_bcrypt(const struct giver *g, struct buf *value, struct err *e)
 {
-	for (size_t i = 0; i < ARRAY_LEN(filters); i++)
-		if (strcmp(filters[i].name, name) == 0)
-			return filters[i].apply(value, e);
-	return err_set(e, ERR_MALFORMED, "unknown filter '%s': use base64 or json", name);
+	static const struct reference salt = { REFERENCE_GENERATE, (char *)"alnum:22" };
+	CLEANUP(buf_wipe) struct buf text = BUF_INIT(64);
+	auto_free char *path = xasprintf("%s|bcrypt", g->path);
+	auto_free char *hash = NULL;
+
+	if (g->fn(g->ctx, &salt, path, &text, e) < 0)
+		return -1;
+	if (text.len == 0)
+		return 0;               /* nobody gives values: references are only counted */
+	if (bcrypt_hash(buf_str(value), buf_str(&text), &hash, e) < 0)
+		return -1;
+	buf_wipe(value);
+	return buf_add(value, hash, strlen(hash), e);
+}
+
+static int apply_filter(const char *name, const struct giver *g, struct buf *value, struct err *e)
+{
+	if (strcmp(name, "base64") == 0)
+		return filter_base64(value, e);
+	if (strcmp(name, "json") == 0)
+		return filter_json(value, e);
+	if (strcmp(name, "bcrypt") == 0)
+		return filter_bcrypt(g, value, e);
+	return err_set(e, ERR_MALFORMED, "unknown filter '%s': use base64, json or bcrypt", name);
 }
 
 /* "secret:N/KEY|base64" split at the bars. */
@@ -83,12 +107,13 @@ static int resolve_one(const char *text, size_t n, const char *path, reference_f
 {
 	auto_strv struct strv parts = { 0 };
 	CLEANUP(buf_wipe) struct buf value = BUF_INIT(VALUE_MAX);
+	const struct giver giver = { fn, ctx, path };
 	struct reference r;
 
 	if (parse_one(text, n, &parts, &r, e) < 0 || fn(ctx, &r, path, &value, e) < 0)
 		return -1;
 	for (size_t i = 1; i < parts.n; i++)
-		if (apply_filter(parts.items[i], &value, e) < 0)
+		if (apply_filter(parts.items[i], &giver, &value, e) < 0)
 			return -1;
 	return buf_add(out, value.ptr, value.len, e);
 }
@@ -242,7 +267,7 @@ static const struct generator *find_generator(const char *body, uint64_t *n, str
 			break;
 		return g;
 	}
-	err_set(e, ERR_MALFORMED, "unknown generator '%s': use hex:N alnum:N (1 to %u) or uuid", body, BYTES_MAX);
+	err_set(e, ERR_MALFORMED, "unknown generator '%s': use hex:N alnum:N (1 to %u), uuid or tls:PART:HOSTS", body, BYTES_MAX);
 	return NULL;
 }
 
@@ -261,6 +286,42 @@ int reference_generate(const char *body, struct buf *out, struct err *e)
 	return 0;
 }
 
+int reference_tls(const char *body, char **out_part, struct strv *out_hosts, struct err *e)
+{
+	static const char *const parts[] = { "crt", "key", "ca" };
+	const char *part = str_starts(body, "tls:") ? body + strlen("tls:") : NULL, *colon = part ? strchr(part, ':') : NULL;
+	auto_free char *name = colon ? xstrndup(part, (size_t)(colon - part)) : NULL;
+	bool known = false;
+
+	if (!part)
+		return 0;
+	for (size_t i = 0; name && i < ARRAY_LEN(parts); i++)
+		known = known || strcmp(name, parts[i]) == 0;
+	if (!known)
+		return err_set(e, ERR_MALFORMED, "generator '%s': write tls:crt:HOST, tls:key:HOST or tls:ca:HOST", body);
+	strv_split(out_hosts, colon + 1, ',');
+	if (certificate_check_hosts(out_hosts, e) < 0)
+		return -1;
+	*out_part = TAKE(name);
+	return 1;
+}
+
+/* 1: it was one of tls. */
+static int tls_placeholder(const char *body, struct buf *out, struct err *e)
+{
+	auto_strv struct strv hosts = { 0 };
+	auto_free char *part = NULL;
+	auto_certificate struct certificate c = { 0 };
+	int tls = reference_tls(body, &part, &hosts, e);
+
+	if (tls <= 0 || certificate_placeholder(&hosts, &c, e) < 0)
+		return tls ? -1 : 0;
+
+	const char *text = strcmp(part, "crt") == 0 ? c.crt : strcmp(part, "key") == 0 ? c.key : c.ca;
+
+	return buf_add(out, text, strlen(text), e) < 0 ? -1 : 1;
+}
+
 int reference_placeholder(void *ctx, const struct reference *r, const char *path, struct buf *out, struct err *e)
 {
 	static const uint8_t zero[8 * BYTES_MAX];
@@ -272,6 +333,11 @@ int reference_placeholder(void *ctx, const struct reference *r, const char *path
 		buf_puts(out, "placeholder");
 		return 0;
 	}
+
+	int tls = tls_placeholder(r->body, out, e);
+
+	if (tls)
+		return MIN(tls, 0);
 
 	const struct generator *g = find_generator(r->body, &n, e);
 

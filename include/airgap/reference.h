@@ -1,8 +1,11 @@
 /*
  * reference - $(…) inside strings of the typed tree: parsed here, resolved by whoever knows the values.
  *
- *	$(secret:N/KEY) $(env:X) $(file:P) $(kube:NS/NAME/KEY) $(generate:hex:16|alnum:50|uuid)
- *	filters |base64 |json, applied left to right; $$( is a literal $(
+ *	$(secret:N/KEY) $(env:X) $(file:P) $(kube:NS/NAME/KEY) $(generate:hex:16|alnum:50|uuid|tls:PART:HOST,HOST)
+ *	filters |base64 |json |bcrypt, applied left to right; $$( is a literal $(
+ *
+ * tls: PART is crt, key or ca of one certificate for these hosts (certificate.h): the three belong together. bcrypt: the salt
+ * is asked of fn as another generated value, so that the hash stays what it is.
  *
  * A string may hold several. Unknown kinds or filters, a missing `)`: ERR_MALFORMED with the path of the leaf.
  */
@@ -29,5 +32,7 @@ int reference_placeholder(void *ctx, const struct reference *r, const char *path
 /* The bodies of all references in j ("secret:N/KEY"), each once, for step digests and checks. */
 struct strv;
 int reference_collect(const json_t *j, struct strv *out, struct err *e) MUST_CHECK;
-/* Makes a generated value: hex:N (N bytes as 2 N digits), alnum:N, uuid. */
+/* Makes a generated value: hex:N (N bytes as 2 N digits), alnum:N, uuid. Not tls: its parts are made together. */
 int reference_generate(const char *body, struct buf *out, struct err *e) MUST_CHECK;
+/* "tls:PART:HOST,HOST" of a generated value: 1 and its part ("crt", "key", "ca") and hosts; 0 = it is another one; -1: ERR_MALFORMED. */
+int reference_tls(const char *body, char **out_part, struct strv *out_hosts, struct err *e) MUST_CHECK;

@@ -31,7 +31,9 @@ static void make_steps(void)
 		"{" STEP "kind: Namespace, metadata: {name: a}, namespace: {name: a}}",
 		"{" STEP "kind: Secret, metadata: {name: made}, secret: {namespaces: [a], name: made, data: "
 		"{token: '$(generate:alnum:24)', hex: '$(generate:hex:16)', both: 'u:$(secret:made/token)@$(env:TEST_HOST)', "
-		"loop: '$(secret:made/loop)', tls.key: '$(generate:uuid)'}}}",
+		"loop: '$(secret:made/loop)', tls.key: '$(generate:uuid)', crt: '$(generate:tls:crt:a.example)', key: '$(generate:tls:key:a.example)', "
+		"ca: '$(generate:tls:ca:a.example)', hash: 'admin:$(secret:made/token|bcrypt)'}}}",
+		"{" STEP "kind: Call, metadata: {name: red}, call: {url: 'http://h/', save: {id: data.id, secret: data.key}}}",
 	};
 	auto_helm_objects struct helm_objects o = { 0 };
 
@@ -199,6 +201,68 @@ TEST(a_placeholder_has_the_right_shape_and_tells_nothing)
 	secrets_close(x);
 }
 
+TEST(parts_of_a_certificate_belong_together_and_hashes_stay)
+{
+	struct secrets *x = opened();
+	auto_free char *shape = resolved(x, "Release/x", "$(secret:made/crt)", true);
+	auto_free char *crt = resolved(x, "Release/x", "$(secret:made/crt)", false);
+	auto_free char *again = resolved(x, "Apply/y", "$(secret:made/crt)", true);
+	auto_free char *ca = resolved(x, "Release/x", "$(secret:made/ca)", false);
+	auto_free char *key = resolved(x, "Release/x", "$(secret:made/key)", true);        /* known by now */
+	auto_free char *hash = resolved(x, "Release/x", "$(secret:made/hash)", false);
+	auto_free char *same = resolved(x, "Release/x", "$(secret:made/hash)", false);
+	auto_json json_t *o = json_pack("{s:s, s:{s:s}}", "kind", "ConfigMap", "data", "a", ca);
+	struct helm_object one = { .object = o, .source = (char *)"s" };
+	struct helm_objects all = { &one, 1 };
+
+	assert_true(str_starts(shape, "-----BEGIN CERTIFICATE-----"));
+	assert_string_not_equal(crt, shape);
+	assert_string_equal(crt, again);
+	assert_true(str_starts(key, "-----BEGIN PRIVATE KEY-----"));
+	assert_true(str_starts(hash, "admin:$2b$10$"));
+	assert_string_equal(hash, same);
+	assert_ok(secrets_check_objects(x, "web", &all, &e), e);        /* a CA is no secret */
+	json_object_set_new(json_object_get(o, "data"), "b", json_string(key));
+	assert_err(secrets_check_objects(x, "web", &all, &e), e, ERR_PROOF);
+	secrets_close(x);
+}
+
+TEST(what_a_call_saves_is_known_until_it_is_forgotten)
+{
+	const struct step *red = steps_find(&steps, "Call/red");
+	struct secrets *x = opened();
+	auto_json json_t *values = json_pack("{s:s, s:s}", "id", "company-17", "secret", "hunter2hunter2");
+	auto_json json_t *body = json_pack("{s:s}", "v", "$(secret:red/secret)");
+	char said[] = "no: hunter2hunter2, hunter2hunter2!";
+	bool known = true;
+	json_t *r = secrets_resolve_known(x, "Apply/x", body, &known, &e);
+
+	assert_non_null(r);
+	assert_false(known);
+	json_decref(r);
+	assert_null(resolved(x, "Apply/x", "$(secret:red/id)", false));
+	assert_int_equal(e.code, ERR_PREFLIGHT);
+	assert_non_null(strstr(e.msg, "$(secret:red/id): not known before Call/red is done"));
+	secrets_keep(x, red, values);
+	assert_ok(secrets_save(x, &e), e);
+	secrets_close(x);
+	cluster_as_applied();
+	x = opened();
+	r = secrets_resolve_known(x, "Apply/x", body, &known, &e);
+	assert_true(known);
+	assert_string_equal(jdoc_text(r, "v", NULL), "hunter2hunter2");
+	json_decref(r);
+	secrets_mask(x, said);
+	assert_string_equal(said, "no: ***, ***!");
+
+	auto_free char *kept = secrets_kept(x, red, "id");
+
+	assert_string_equal(kept, "company-17");
+	secrets_forget(x, red, "id");
+	assert_null(secrets_kept(x, red, "id"));
+	secrets_close(x);
+}
+
 TEST(a_config_map_that_is_written_out_may_not_hold_a_secret)
 {
 	static const struct { const char *object; bool good; } cases[] = {
@@ -206,6 +270,8 @@ TEST(a_config_map_that_is_written_out_may_not_hold_a_secret)
 		{ "[{kind: ConfigMap, metadata: {name: c}, data: {a: '$(env:TEST_HOST)'}}]", false },
 		{ "[{kind: ConfigMap, metadata: {name: c}, data: {a: '$(generate:hex:16)'}}]", false },
 		{ "[{kind: ConfigMap, metadata: {name: c}, data: {a: '$$(env:TEST_HOST)', b: '$(file:ca.pem)'}}]", true },
+		{ "[{kind: ConfigMap, metadata: {name: c}, data: {a: '$(generate:tls:ca:a.example)'}}]", true },
+		{ "[{kind: ConfigMap, metadata: {name: c}, data: {a: '$(generate:tls:key:a.example)'}}]", false },
 		{ "[{kind: Secret, metadata: {name: c}, stringData: {a: '$(secret:made/token)'}}]", true },
 		{ "{deep: {items: [{kind: ConfigMap, data: {a: '$(secret:made/token)'}}]}}", false },
 	};
@@ -342,6 +408,7 @@ int main(void)
 		CASE(a_generated_value_stays_what_it_was), CASE(a_placeholder_has_the_right_shape_and_tells_nothing),
 		CASE(a_config_map_that_is_written_out_may_not_hold_a_secret), CASE(a_chart_may_not_put_a_secret_into_a_config_map),
 		CASE(a_certificate_is_no_secret_but_a_key_is), CASE(all_that_is_missing_is_told_at_once),
+		CASE(parts_of_a_certificate_belong_together_and_hashes_stay), CASE(what_a_call_saves_is_known_until_it_is_forgotten),
 		CASE(a_fingerprint_needs_the_key), CASE(several_threads_resolve_the_same_document),
 	};
 

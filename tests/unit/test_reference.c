@@ -135,7 +135,14 @@ TEST(generated_values_have_their_shape)
 TEST(placeholders_have_the_same_shape_every_time)
 {
 	static const char *const bodies[] = { "hex:16", "alnum:50", "uuid" };
+	static const char *const parts[] = { "tls:crt:a.example", "tls:ca:a.example,10.0.0.1", "tls:key:*.example" };
 
+	for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+		auto_free char *a = generated(parts[i], false), *b = generated(parts[i], false);
+
+		assert_string_equal(a, b);
+		assert_true(str_starts(a, i == 2 ? "-----BEGIN PRIVATE KEY-----" : "-----BEGIN CERTIFICATE-----"));
+	}
 	for (size_t i = 0; i < ARRAY_LEN(bodies); i++) {
 		auto_free char *a = generated(bodies[i], false), *b = generated(bodies[i], false), *real = generated(bodies[i], true);
 
@@ -156,6 +163,55 @@ TEST(refuses_generators_that_are_none)
 	}
 }
 
+TEST(parts_and_hosts_of_tls_are_read)
+{
+	static const char *const bad[] = { "tls:", "tls:crt", "tls:crt:", "tls:pem:a", "tls:crt:a b", "tls::a", "tls:crt:,", "tls:crt:a..b" };
+	auto_strv struct strv hosts = { 0 };
+	auto_free char *part = NULL;
+	struct err e = { 0 };
+
+	assert_int_equal(reference_tls("hex:16", &part, &hosts, &e), 0);
+	assert_int_equal(reference_tls("tls:key:a.example,fd00::1,*.b", &part, &hosts, &e), 1);
+	assert_string_equal(part, "key");
+	assert_int_equal(hosts.n, 3);
+	assert_string_equal(hosts.items[1], "fd00::1");
+	for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
+		auto_strv struct strv none = { 0 };
+		auto_free char *no = NULL;
+
+		assert_err(reference_tls(bad[i], &no, &none, &e), e, ERR_MALFORMED);
+	}
+}
+
+/* A password, and "CCCC…" for what is generated: the salt. */
+static int password(void *ctx, const struct reference *r, const char *path, struct buf *out, struct err *e)
+{
+	if (r->kind != REFERENCE_GENERATE) {
+		buf_puts(out, "U*U");
+		return 0;
+	}
+	strv_push(ctx, path);
+	assert_string_equal(r->body, "alnum:22");
+	buf_puts(out, "CCCCCCCCCCCCCCCCCCCCC.");
+	return 0;
+}
+
+TEST(bcrypt_asks_for_a_salt_of_its_own)
+{
+	auto_strv struct strv asked = { 0 };
+	auto_free char *hash = NULL, *again = NULL, *line = NULL;
+	struct err e = { 0 };
+
+	assert_ok(reference_text("$(env:X|bcrypt)", "at", password, &asked, &hash, &e), e);
+	assert_ok(reference_text("$(env:X|bcrypt)", "at", password, &asked, &again, &e), e);
+	assert_ok(reference_text("admin:$(env:X|bcrypt|base64)", "at", password, &asked, &line, &e), e);
+	assert_true(str_starts(hash, "$2b$10$CCCCCCCCCCCCCCCCCCCCC."));
+	assert_int_equal(strlen(hash), 60);
+	assert_string_equal(hash, again);
+	assert_string_equal(asked.items[0], "at|bcrypt");
+	assert_true(str_starts(line, "admin:JDJiJDEwJEND"));
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -167,6 +223,8 @@ int main(void)
 		cmocka_unit_test(generated_values_have_their_shape),
 		cmocka_unit_test(placeholders_have_the_same_shape_every_time),
 		cmocka_unit_test(refuses_generators_that_are_none),
+		cmocka_unit_test(parts_and_hosts_of_tls_are_read),
+		cmocka_unit_test(bcrypt_asks_for_a_salt_of_its_own),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
