@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "fetch_run.h"
 
-#include <airgap/chart.h>
 #include <airgap/content.h>
 #include <airgap/fs.h>
 #include <airgap/log.h>
@@ -179,7 +178,7 @@ static int authorize(struct fetcher *f, const char *address, struct secret *out,
 	return found < 0 ? -1 : 0;
 }
 
-static int fetch_url(struct fetcher *f, const char *address, uint64_t size, uint64_t max, const struct http_range *range,
+int fetch_url(struct fetcher *f, const char *address, uint64_t size, uint64_t max, const struct http_range *range,
 		     const struct sink *to, struct err *e)
 {
 	auto_secret struct secret who = { 0 };
@@ -334,29 +333,6 @@ static int open_archive(struct fetcher *f, const struct lock_source *s, struct e
 
 	pthread_mutex_unlock(&f->archives);
 	return fd;
-}
-
-/* A folder packed again, or an archive with another kubeVersion (member "NAME?kubeVersion=…"). */
-static int fetch_pack(struct fetcher *f, const struct lock_source *s, uint64_t at, const struct sink *to, struct err *e)
-{
-	static const char patch[] = "?kubeVersion=";
-	const char *version = strstr(s->member, patch);
-	auto_free char *folder = fs_join(f->dir, s->location);
-	auto_buf struct buf archive = BUF_INIT(CHART_MAX), patched = BUF_INIT(CHART_MAX);
-	struct tail tail = { at, to };
-
-	if (!version) {
-		if (chart_pack(folder, &archive, e) < 0)
-			return -1;
-		return tail_write(&tail, archive.ptr, archive.len, e);
-	}
-
-	auto_fd int fd = open_archive(f, s, e);
-
-	if (fd < 0 || buf_read_fd(&archive, fd, e) < 0 ||
-	    chart_patch(archive.ptr, archive.len, version + strlen(patch), &patched, e) < 0)
-		return -1;
-	return tail_write(&tail, patched.ptr, patched.len, e);
 }
 
 static int fetch_member(struct fetcher *f, const struct lock_blob *b, const struct lock_source *s, uint64_t at,

@@ -2,28 +2,12 @@
 #include "fetch_run.h"
 #include "git_source.h"
 
-#include <airgap/chart.h>
 #include <airgap/fs.h>
 
 #include <fcntl.h>
 #include <unistd.h>
 
 #define PIECE (1u << 17)
-
-/* "COMMIT:PATH" */
-static int fetch_chart(struct fetcher *f, const struct lock_source *s, uint64_t at, const struct sink *to, struct err *e)
-{
-	auto_free char *commit = xstrndup(s->member, GITREPO_OID), *dir = NULL;
-	auto_buf struct buf archive = BUF_INIT(CHART_MAX);
-	auto_strv struct strv oids = { 0 };
-	struct tail tail = { at, to };
-
-	strv_push(&oids, commit);
-	if (git_source_open(f->remote, s->location, &oids, &dir, e) < 0 ||
-	    git_source_pack(dir, commit, s->member + GITREPO_OID + 1, &archive, e) < 0)
-		return -1;
-	return tail_write(&tail, archive.ptr, archive.len, e);
-}
 
 static int send_file(const char *path, uint64_t at, const struct sink *to, struct err *e)
 {
@@ -71,5 +55,5 @@ int fetch_git(struct fetcher *f, const struct lock_source *s, uint64_t at, const
 {
 	bool chart = strlen(s->member) > GITREPO_OID && s->member[GITREPO_OID] == ':';
 
-	return chart ? fetch_chart(f, s, at, to, e) : fetch_bundle(f, s, at, to, e);
+	return chart ? fetch_pack(f, s, at, to, e) : fetch_bundle(f, s, at, to, e);
 }

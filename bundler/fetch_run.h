@@ -29,7 +29,13 @@ struct tail {
 };
 int tail_write(void *tail, const void *p, size_t n, struct err *e);
 
-/* fetch_git.c: a chart's folder, or a git bundle, made again. */
+/* The body at an address, or a part of it; size UINT64_MAX: at most max. */
+int fetch_url(struct fetcher *f, const char *address, uint64_t size, uint64_t max, const struct http_range *range,
+	      const struct sink *to, struct err *e) MUST_CHECK;
+
+/* fetch_pack.c: a chart made again: a folder on disk or in git, or an archive, with its edits (chart_edit.h). */
+int fetch_pack(struct fetcher *f, const struct lock_source *s, uint64_t at, const struct sink *to, struct err *e) MUST_CHECK;
+/* fetch_git.c: a git bundle, or a chart's folder, made again. */
 int fetch_git(struct fetcher *f, const struct lock_source *s, uint64_t at, const struct sink *to, struct err *e) MUST_CHECK;
 /* fetch_layer.c: a file out of a layer of another image. */
 int fetch_layer(struct fetcher *f, const struct lock_blob *b, const struct lock_source *s, uint64_t at, const struct sink *to,

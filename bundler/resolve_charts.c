@@ -9,14 +9,29 @@
 
 #include <sys/stat.h>
 
-static void found_release(struct found *f)
+void found_release(struct found *f)
 {
 	free(f->source.location);
 	free(f->source.member);
 	free(f->origin);
+	buf_release(&f->provenance);
+	chart_edit_release(&f->edit);
+}
+
+bool found_wants_provenance(const struct found *f)
+{
+	return f->chart->entry && f->chart->entry->keyring;
 }
 
 /* ---- a folder or archive on disk */
+
+static int provenance_beside(const char *archive, struct found *f, struct err *e)
+{
+	auto_free char *path = xasprintf("%s.prov", archive);
+	int there = fs_exists(path, e);
+
+	return there == 1 ? fs_load(path, PROVENANCE_MAX, &f->provenance, e) : there;
+}
 
 static int from_path(struct run *r, const char *path, struct found *f, struct err *e)
 {
@@ -29,8 +44,12 @@ static int from_path(struct run *r, const char *path, struct found *f, struct er
 	f->source.location = run_lock_path(r, path);
 	f->origin = xstrdup(path);
 	f->by_place = true;
+	if (S_ISDIR(st.st_mode) && found_wants_provenance(f))
+		return err_set(e, ERR_USAGE, "keyring: '%s' is a folder, which has no provenance file", path);
 	if (S_ISDIR(st.st_mode))
 		return chart_pack(real, &f->chart->archive, e);
+	if (found_wants_provenance(f) && provenance_beside(real, f, e) < 0)
+		return -1;
 	return fs_load(real, CHART_MAX, &f->chart->archive, e);
 }
 
@@ -54,6 +73,20 @@ static int add_oci_blob(struct run *r, const struct descriptor *d, const struct 
 	return run_add_blob(r, &d->digest, d->size, d->media_type, oci_encoding_stored(d->media_type), false, s, e);
 }
 
+static int oci_provenance(struct registry *reg, const char *repository, const struct oci_manifest *m, struct found *f, struct err *e)
+{
+	for (size_t i = 0; i < m->n_layers; i++) {
+		const struct descriptor *d = &m->layers[i];
+
+		if (!str_eq(d->media_type, HELM_PROVENANCE))
+			continue;
+		if (d->size > PROVENANCE_MAX)
+			return err_set(e, ERR_LIMIT, "its provenance file has more than %u bytes", PROVENANCE_MAX);
+		return registry_blob_load(reg, repository, &d->digest, d->size, &f->provenance, e);
+	}
+	return 0;
+}
+
 /* Manifest, config and layers stay as upstream has them: its digest and signatures go on to hold. */
 static int take_oci(struct run *r, struct registry *reg, const char *repository, const struct registry_manifest *m,
 		    struct found *f, struct err *e)
@@ -75,8 +108,13 @@ static int take_oci(struct run *r, struct registry *reg, const char *repository,
 		return -1;
 	if (!there && registry_blob_load(reg, repository, &layer->digest, layer->size, &f->chart->archive, e) < 0)
 		return -1;
-	if (f->patched)
-		return 0;
+	if (found_wants_provenance(f) && oci_provenance(reg, repository, &oci, f, e) < 0)
+		return -1;
+
+	int incomplete = f->alone ? 1 : chart_is_incomplete(&f->chart->archive, e);
+
+	if (incomplete)
+		return MIN(incomplete, 0);
 	if (keep(&m->bytes, e) < 0)
 		return -1;
 	if (run_add_blob(r, &m->digest, m->bytes.len, m->type, oci_encoding_stored(m->type), true, &f->source, e) < 0 ||
@@ -210,6 +248,19 @@ static int fetch_archive(struct run *r, const struct chart_entry *en, struct buf
 	return chart_repo_fetch(remote_http(r->remote), remote_credentials(r->remote), en, out, e);
 }
 
+/* "…/web-1.2.0.tgz.prov", or with the address's own query behind it. Absent: f has none. */
+static int fetch_provenance(struct run *r, const struct chart_entry *en, struct found *f, struct err *e)
+{
+	size_t n = strcspn(en->url, "?");
+	struct chart_entry prov = { .url = xasprintf("%.*s.prov%s", (int)n, en->url, en->url + n) };
+	int done = chart_repo_fetch(remote_http(r->remote), remote_credentials(r->remote), &prov, &f->provenance, e);
+
+	free(prov.url);
+	if (done < 0 && e->code == ERR_NETWORK)
+		return err_set(e, ERR_UNSIGNED, "has no provenance file at '%.*s.prov'", (int)n, en->url);
+	return done;
+}
+
 static int from_http(struct run *r, const char *repository, const char *name, const char *version, struct found *f,
 		     struct err *e)
 {
@@ -226,25 +277,27 @@ static int from_http(struct run *r, const char *repository, const char *name, co
 		return from_oci_entry(r, &en, f, e);
 	if (fetch_archive(r, &en, &f->chart->archive, e) < 0)
 		return -1;
+	if (found_wants_provenance(f) && fetch_provenance(r, &en, f, e) < 0)
+		return -1;
 	f->source.kind = LOCK_URL;
 	f->source.location = lock_address(en.url, repository);
 	f->origin = TAKE(shown);
 	return 0;
 }
 
-static int from_repository(struct run *r, const struct manifest_source *s, const struct manifest_chart *c, struct found *f,
-			   struct err *e)
+int chart_from_repository(struct run *r, const struct manifest_source *s, const char *wanted, const char *version, struct found *f,
+			  struct err *e)
 {
 	const char *repository = s->repository;
 
 	if (git_source_address(repository))
 		return chart_from_git(r, s, f, e);
 	if (!str_starts(repository, "oci://"))
-		return from_http(r, repository, c->name, c->version, f, e);
+		return from_http(r, repository, wanted, version, f, e);
 
-	auto_free char *name = xasprintf("%s/%s", repository + strlen("oci://"), c->name);
+	auto_free char *name = xasprintf("%s/%s", repository + strlen("oci://"), wanted);
 
-	return from_oci(r, name, c->version, f, e);
+	return from_oci(r, name, version, f, e);
 }
 
 /* The first place whose variable is set. */
@@ -275,7 +328,7 @@ static int fetch(struct run *r, const struct manifest_chart *c, struct found *f,
 		return from_path(r, c->path, f, e);
 	if (c->n_sources && choose_source(c, &from, e) < 0)
 		return -1;
-	return from_repository(r, from, c, f, e);
+	return chart_from_repository(r, from, c->name, c->version, f, e);
 }
 
 /* ---- into the lock */
@@ -345,9 +398,10 @@ static int finish(struct run *r, struct found *f, bool site, struct err *e)
 		return err_set(e, ERR_USAGE, "calls itself '%s': name it so in the manifest", c->meta.name);
 	if (!c->name)
 		c->name = xstrdup(c->meta.name);
-	if (f->source.kind == LOCK_PACK)
-		f->source.member = f->patched ? xasprintf("%s?kubeVersion=%s", c->meta.name, c->meta.kube_version)
-					      : xstrdup(c->meta.name);
+	if (f->source.kind == LOCK_PACK || f->source.kind == LOCK_GIT) {
+		f->edit.base = f->source.member ? TAKE(f->source.member) : xstrdup(c->meta.name);
+		f->source.member = chart_edit_format(&f->edit);
+	}
 	if (add_contents(r, f, site, e) < 0)
 		return -1;
 	return save_for_helm(r, c, e);
@@ -375,38 +429,90 @@ static int check_version(const struct manifest_chart *c, const struct run_chart 
 	return MIN(fits, 0);
 }
 
-/* The archive again, with another kubeVersion. The lock keeps the digest of upstream's as that of the source. */
+/* Before the archive is changed: the lock keeps upstream's digest as that of the source. */
+static int note_upstream(struct found *f, struct err *e)
+{
+	const struct buf *archive = &f->chart->archive;
+
+	if (f->source.kind == LOCK_PACK || f->source.kind == LOCK_GIT)
+		return 0;
+	if (f->source.kind == LOCK_REGISTRY) {
+		char *location = xasprintf("oci://%s", f->source.location);
+
+		free(f->source.location);
+		f->source.location = location;
+	}
+	f->source.kind = LOCK_PACK;
+	f->source.archive = digest_of(buf_str(archive), archive->len);
+	return keep(archive, e);
+}
+
+/* Nobody published it as an archive. */
+static bool is_folder(const struct found *f)
+{
+	static const struct digest none;
+
+	return (f->source.kind == LOCK_PACK || f->source.kind == LOCK_GIT) && digest_eq(&f->source.archive, &none);
+}
+
+/* The archive again, with another kubeVersion. */
 static int patch(struct run *r, const struct manifest_chart *entry, struct found *f, struct err *e)
 {
-	struct buf *archive = &f->chart->archive;
-	auto_buf struct buf out = BUF_INIT(CHART_MAX);
+	const struct chart_edit x = { .kube_version = entry->patch.kube_version };
 	char digest[DIGEST_TEXT];
 
-	if (!f->patched)
+	if (!x.kube_version)
 		return 0;
-	if (f->source.kind == LOCK_PACK || f->source.kind == LOCK_GIT)
+	if (is_folder(f))
 		return err_set(e, ERR_USAGE, "'%s' is a folder: write kubeVersion into its Chart.yaml instead of patch", f->origin);
-	f->source.archive = digest_of(buf_str(archive), archive->len);
-	if (keep(archive, e) < 0)
+	if (note_upstream(f, e) < 0 || chart_edit_apply(&x, NULL, &f->chart->archive, e) < 0)
 		return -1;
-	if (chart_patch(archive->ptr, archive->len, entry->patch.kube_version, &out, e) < 0)
-		return -1;
-	run_warn(r, "chart '%s': packed again with kubeVersion '%s'; upstream's archive is %s", entry->name,
-		 entry->patch.kube_version, digest_text(&f->source.archive, digest));
-	buf_release(archive);
-	*archive = out;
-	out = (struct buf)BUF_INIT(CHART_MAX);
-	f->source.kind = LOCK_PACK;
+	f->edit.kube_version = xstrdup(x.kube_version);
+	run_warn(r, "chart '%s': packed again with kubeVersion '%s'; upstream's archive is %s", entry->name, x.kube_version,
+		 digest_text(&f->source.archive, digest));
 	return 0;
+}
+
+static int judge_provenance(struct run *r, const struct found *f, struct err *e)
+{
+	const struct manifest_chart *entry = f->chart->entry;
+	const struct buf *archive = &f->chart->archive;
+	auto_chart struct chart c = { 0 };
+
+	if (!found_wants_provenance(f))
+		return 0;
+	if (!f->provenance.len)
+		return err_set(e, ERR_UNSIGNED, "has no provenance file, and the manifest names a keyring for it");
+
+	auto_free char *keyring = run_path(r, entry->keyring + (str_starts(entry->keyring, "file:") ? strlen("file:") : 0));
+
+	if (chart_read_open(buf_str(archive), archive->len, &c, e) < 0)
+		return -1;
+
+	const struct digest d = digest_of(buf_str(archive), archive->len);
+
+	return provenance_check(keyring, f->provenance.ptr, f->provenance.len, c.name, c.version, &d, e) < 0
+		       ? err_wrap(e, "provenance") : 0;
+}
+
+static int complete(struct run *r, struct found *f, struct err *e)
+{
+	int lacking = chart_is_incomplete(&f->chart->archive, e);
+
+	if (lacking <= 0)
+		return lacking;
+	if (note_upstream(f, e) < 0)
+		return -1;
+	return chart_complete(r, f, e);
 }
 
 static int resolve_entry(struct run *r, const struct manifest_chart *entry, bool site, struct err *e)
 {
-	CLEANUP(found_release) struct found f = {
-		.chart = new_chart(r, entry), .patched = entry->patch.kube_version != NULL,
-	};
+	CLEANUP(found_release) struct found f = FOUND_INIT(new_chart(r, entry));
 
-	if (fetch(r, entry, &f, e) < 0 || patch(r, entry, &f, e) < 0 || finish(r, &f, site, e) < 0)
+	f.alone = entry->patch.kube_version != NULL;
+	if (fetch(r, entry, &f, e) < 0 || judge_provenance(r, &f, e) < 0 || complete(r, &f, e) < 0 || patch(r, entry, &f, e) < 0 ||
+	    finish(r, &f, site, e) < 0)
 		return -1;
 	return check_version(entry, f.chart, f.by_place, e);
 }
@@ -425,9 +531,9 @@ int resolve_chart(struct run *r, const char *name, struct err *e)
 /* A path beside the manifest goes first: a chart of that name is asked for only when there is none. */
 static int resolve_site_path(struct run *r, struct err *e)
 {
-	CLEANUP(found_release) struct found f = { .chart = new_chart(r, NULL) };
+	CLEANUP(found_release) struct found f = FOUND_INIT(new_chart(r, NULL));
 
-	if (from_path(r, r->m->site, &f, e) < 0 || finish(r, &f, true, e) < 0)
+	if (from_path(r, r->m->site, &f, e) < 0 || complete(r, &f, e) < 0 || finish(r, &f, true, e) < 0)
 		return -1;
 	return 0;
 }

@@ -27,8 +27,19 @@ static const struct field chart_fields[] = {
 };
 static const struct type chart_type = TYPE_FLAGS(struct chart, chart_fields, TYPE_OPEN);
 
+/* requirements.yaml of a v1 chart, which has the dependencies instead; Chart.lock is spelt the same. */
+struct requirements { struct chart_dependency *items; size_t n; };
+static const struct field requirements_fields[] = {
+	F_LIST(struct requirements, items, n, "dependencies", dependency_type, 0),
+	{ 0 }
+};
+static const struct type requirements_type = TYPE_FLAGS(struct requirements, requirements_fields, TYPE_OPEN);
+
 void chart_release(struct chart *c)
 {
+	struct requirements locked = { c->locked, c->n_locked };
+
+	decode_free(&requirements_type, &locked);
 	json_decref(c->metadata);
 	decode_free(&chart_type, c);
 }
@@ -82,14 +93,6 @@ static int parse_metadata(const void *p, size_t n, struct chart *out, struct err
 	return 0;
 }
 
-/* requirements.yaml of a v1 chart, which has the dependencies instead. */
-struct requirements { struct chart_dependency *items; size_t n; };
-static const struct field requirements_fields[] = {
-	F_LIST(struct requirements, items, n, "dependencies", dependency_type, 0),
-	{ 0 }
-};
-static const struct type requirements_type = TYPE_FLAGS(struct requirements, requirements_fields, TYPE_OPEN);
-
 static int parse_requirements(const struct buf *text, struct chart *c, struct err *e)
 {
 	auto_json json_t *doc = parse_yaml(buf_str(text), text->len, "requirements.yaml", e);
@@ -106,10 +109,22 @@ static int parse_requirements(const struct buf *text, struct chart *c, struct er
 	return 0;
 }
 
+static int parse_lock(const struct buf *text, struct chart *c, struct err *e)
+{
+	auto_json json_t *doc = parse_yaml(buf_str(text), text->len, "Chart.lock", e);
+	struct requirements r;
+
+	if (!doc || decode(&requirements_type, doc, NULL, "Chart.lock", &r, e) < 0)
+		return -1;
+	c->locked = r.items;
+	c->n_locked = r.n;
+	return 0;
+}
+
 /* ---- a walk over the archive */
 
 struct walk {
-	struct buf metadata, requirements;
+	struct buf metadata, requirements, lock;
 	struct chart *inside;           /* charts in charts/, at the first level */
 	size_t n_inside;
 };
@@ -121,6 +136,7 @@ static void walk_release(struct walk *w)
 	free(w->inside);
 	buf_release(&w->metadata);
 	buf_release(&w->requirements);
+	buf_release(&w->lock);
 }
 
 static int metadata_only(void *ctx, const struct tarball_member *m, struct err *e)
@@ -171,6 +187,8 @@ static int walk_member(void *ctx, const struct tarball_member *m, struct err *e)
 		return buf_add(&w->metadata, m->bytes, m->size, e);
 	if (strcmp(m->name, "requirements.yaml") == 0)
 		return buf_add(&w->requirements, m->bytes, m->size, e);
+	if (strcmp(m->name, "Chart.lock") == 0 || strcmp(m->name, "requirements.lock") == 0)
+		return w->lock.len ? 0 : buf_add(&w->lock, m->bytes, m->size, e);
 	return str_starts(m->name, "charts/") ? add_inside(w, m, e) : 0;
 }
 
@@ -189,30 +207,22 @@ static int has_dependency(const struct walk *w, const struct chart_dependency *d
 	return 0;
 }
 
-static int check_complete(const struct walk *w, const struct chart *c, struct err *e)
+static int mark_missing(const struct walk *w, struct chart *c, struct err *e)
 {
-	auto_strv struct strv missing = { 0 };
-
 	for (size_t i = 0; i < c->n_dependencies; i++) {
-		const struct chart_dependency *d = &c->dependencies[i];
+		struct chart_dependency *d = &c->dependencies[i];
 		int there = has_dependency(w, d, e);
 
 		if (there < 0)
 			return err_wrap(e, "dependency '%s'", d->name);
-		if (!there)
-			strv_pushf(&missing, "%s %s", d->name, d->version && *d->version ? d->version : "*");
+		d->missing = !there;
 	}
-	if (!missing.n)
-		return 0;
-
-	auto_free char *list = strv_join(&missing, ", ");
-
-	return err_set(e, ERR_MALFORMED, "its charts/ folder lacks %s: run 'helm dependency build' before it is packed", list);
+	return 0;
 }
 
-int chart_read(const void *p, size_t n, struct chart *out, struct err *e)
+int chart_read_open(const void *p, size_t n, struct chart *out, struct err *e)
 {
-	CLEANUP(walk_release) struct walk w = { BUF_INIT(TEXT_MAX), BUF_INIT(TEXT_MAX), NULL, 0 };
+	CLEANUP(walk_release) struct walk w = { BUF_INIT(TEXT_MAX), BUF_INIT(TEXT_MAX), BUF_INIT(TEXT_MAX), NULL, 0 };
 	auto_chart struct chart c = { 0 };
 
 	if (tarball_chart_each(p, n, walk_member, &w, e) < 0)
@@ -223,8 +233,31 @@ int chart_read(const void *p, size_t n, struct chart *out, struct err *e)
 		return -1;
 	if (w.requirements.len && parse_requirements(&w.requirements, &c, e) < 0)
 		return -1;
-	if (check_complete(&w, &c, e) < 0)
+	if ((w.lock.len && parse_lock(&w.lock, &c, e) < 0) || mark_missing(&w, &c, e) < 0)
 		return -1;
+	*out = c;
+	c = (struct chart){ 0 };
+	return 0;
+}
+
+int chart_read(const void *p, size_t n, struct chart *out, struct err *e)
+{
+	auto_chart struct chart c = { 0 };
+	auto_strv struct strv missing = { 0 };
+
+	if (chart_read_open(p, n, &c, e) < 0)
+		return -1;
+	for (size_t i = 0; i < c.n_dependencies; i++) {
+		const struct chart_dependency *d = &c.dependencies[i];
+
+		if (d->missing)
+			strv_pushf(&missing, "%s %s", d->name, d->version && *d->version ? d->version : "*");
+	}
+	if (missing.n) {
+		auto_free char *list = strv_join(&missing, ", ");
+
+		return err_set(e, ERR_MALFORMED, "its charts/ folder lacks %s: run 'helm dependency build' before it is packed", list);
+	}
 	*out = c;
 	c = (struct chart){ 0 };
 	return 0;

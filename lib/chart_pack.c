@@ -171,3 +171,38 @@ int chart_patch(const void *p, size_t n, const char *kube_version, struct buf *o
 		return err_set(e, ERR_MALFORMED, "patch: its Chart.yaml does not take '%s' as kubeVersion", kube_version);
 	return 0;
 }
+
+/* ---- adding: the same members, and more in charts/ */
+
+static int copy_member(void *ctx, const struct tarball_member *m, struct err *e)
+{
+	const struct patch *p = ctx;
+	auto_free char *name = xasprintf("%s/%s", p->top, m->name);
+
+	return tarball_pack_add(p->pack, name, m->bytes, m->size, e);
+}
+
+int chart_add(const void *p, size_t n, const struct chart_file *files, size_t n_files, struct buf *out, struct err *e)
+{
+	auto_chart struct chart before = { 0 }, after = { 0 };
+	auto_tarball_pack struct tarball_pack *t = tarball_pack_new();
+	struct sink to = { buf_sink_write, out };
+	size_t at = out->len;
+
+	if (chart_read_open(p, n, &before, e) < 0)
+		return -1;
+
+	struct patch copy = { t, before.name, NULL };
+
+	if (tarball_chart_each(p, n, copy_member, &copy, e) < 0)
+		return -1;
+	for (size_t i = 0; i < n_files; i++) {
+		auto_free char *name = xasprintf("%s/charts/%s", before.name, files[i].name);
+
+		if (tarball_pack_add(t, name, files[i].p, files[i].n, e) < 0)
+			return -1;
+	}
+	if (tarball_pack_write(t, TARBALL_GZIP, &to, e) < 0)
+		return -1;
+	return chart_read(out->ptr + at, out->len - at, &after, e);
+}

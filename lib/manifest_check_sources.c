@@ -45,7 +45,7 @@ int manifest_check_tree_path(const char *path, struct err *e)
 	for (size_t i = 0; i < parts.n; i++)
 		bad = bad || strcmp(parts.items[i], "..") == 0;
 	for (const char *p = path; *p; p++)
-		bad = bad || (unsigned char)*p < ' ' || *p == 0x7f;
+		bad = bad || (unsigned char)*p < ' ' || *p == 0x7f || *p == '?';
 	return bad ? err_set(e, ERR_UNSAFE, "path: '%.64s' is no folder inside the repository", path) : 0;
 }
 

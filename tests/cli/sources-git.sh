@@ -7,6 +7,7 @@ set -u
 . "$(dirname "$0")/../testlib.sh"
 need python3 git openssl zstd tar
 bundler=$(realpath "$B/bin/bundler" 2>/dev/null) || skip_all "bundler is not built"
+deployer=$(realpath "$B/bin/deployer" 2>/dev/null) || skip_all "deployer is not built"
 [ -x "$helm3" ] || skip_all "helm is not here: run scripts/deps test"
 
 # ---- repositories
@@ -81,7 +82,10 @@ END
 }
 web() { printf '{name: web, repository: "%s", ref: "%s", path: deploy/web}' "$1" "$2"; }
 lock() { (cd "$w" && rm -f b.lock.yaml && "$bundler" lock --no-progress b.yaml "$@"); }
-build() { (cd "$w" && "$bundler" build --no-progress b.lock.yaml -o "$1"); }
+"$bundler" keygen --type ed25519 "$T/key" >/dev/null 2>&1
+mkdir "$T/trust" && cp "$T/key.pub" "$T/trust"
+build() { (cd "$w" && "$bundler" build --no-progress b.lock.yaml -o "$1" --key "$T/key.key"); }
+extract() { "$deployer" extract "$1" --trust "$T/trust" -o "$T/out" git/app; }
 said() { grep '^error:' "$T/said"; }
 chart_digest() { python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["contents"]["charts"][0]["archive"])' "$w/b.lock.yaml"; }
 source_of() {
@@ -212,9 +216,8 @@ manifest '' '{name: app, url: "git+file://../repos/app.git", refs: [main, v1.0.0
 ok 'a repository mirrored at two refs' lock
 is 'the lock has them' "$(source_of | sed 's/=[0-9a-f]*//g')" '../repos/app.git HEAD refs/heads/main refs/tags/v1.0.0'
 ok 'in a bundle' build "$T/m.zst"
-rm -rf "$T/x" && mkdir "$T/x" && zstd -dcq "$T/m.zst" | tar -xf - -C "$T/x"
-ok 'its file comes out by digest' tests/stand/set.py "$T/x" git/app "$T/out"
-ok 'git clones it' git clone -q "$T/out/app.bundle" "$T/clone"
+ok 'out of which its file comes' extract "$T/m.zst"
+ok 'git clones it' git clone -q "$T/out/app/app.bundle" "$T/clone"
 is 'with its head' "$(git -C "$T/clone" rev-parse HEAD)" "$(git -C "$repos/app.git" rev-parse main)"
 is 'with its tag, annotated' "$(git -C "$T/clone" cat-file -t v1.0.0)" tag
 ok 'and git finds it whole' git -C "$T/clone" fsck --strict
@@ -228,6 +231,6 @@ is 'which is told' "$(source_of | sed 's/=[0-9a-f]*//g')" "$tls/app.git HEAD ref
 manifest '' "{name: app, url: \"$tls/app.git\", refs: [v1.0.0]}"
 ok 'a tag alone' lock
 ok 'is built' build "$T/t.zst"
-rm -rf "$T/x" "$T/out" && mkdir "$T/x" && zstd -dcq "$T/t.zst" | tar -xf - -C "$T/x"
-ok 'taken out' tests/stand/set.py "$T/x" git/app "$T/out"
-ok 'and cloned' git clone -q "$T/out/app.bundle" "$T/clone2"
+rm -rf "$T/out"
+ok 'taken out' extract "$T/t.zst"
+ok 'and cloned' git clone -q "$T/out/app/app.bundle" "$T/clone2"

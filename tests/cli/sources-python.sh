@@ -5,9 +5,10 @@
 set -u
 # shellcheck source=tests/testlib.sh
 . "$(dirname "$0")/../testlib.sh"
-need python3 zstd tar unshare root
+need python3 unshare root
 python3 -m pip --version >/dev/null 2>&1 || skip_all "python3 has no pip: run scripts/deps"
 bundler=$(realpath "$B/bin/bundler" 2>/dev/null) || skip_all "bundler is not built"
+deployer=$(realpath "$B/bin/deployer" 2>/dev/null) || skip_all "deployer is not built"
 
 # ---- an index
 www=$T/www w=$T/w
@@ -71,10 +72,12 @@ INDEX_PASSWORD=$(cat "$T/password")
 # What a user may have set is not to be looked at.
 export INDEX_PASSWORD XDG_CACHE_HOME="$T/cache" SOURCE_DATE_EPOCH=1700000000 PIP_INDEX_URL=http://127.0.0.1:1/x PIP_NO_INDEX=1 PYTHONPATH=/nowhere
 lock() { (cd "$w" && rm -f b.lock.yaml && "$bundler" lock --no-progress b.yaml "$@"); }
-build() { (cd "$w" && "$bundler" build --no-progress b.lock.yaml -o "$1"); }
+"$bundler" keygen --type ed25519 "$T/key" >/dev/null 2>&1
+mkdir "$T/trust" && cp "$T/key.pub" "$T/trust"
+build() { (cd "$w" && "$bundler" build --no-progress b.lock.yaml -o "$1" --key "$T/key.key"); }
+unpack() { rm -rf "$T/all" && "$deployer" extract "$1" --trust "$T/trust" -o "$T/all" python/wheels; }
 said() { grep '^error:' "$T/said"; }
 notes() { python3 -c 'import json, sys; print(" ".join(json.load(open(sys.argv[1]))["contents"]["sets"][0]["notes"]))' "$w/b.lock.yaml"; }
-unpack() { rm -rf "$T/x" "$T/out" && mkdir "$T/x" && zstd -dcq "$1" | tar -xf - -C "$T/x" && tests/stand/set.py "$T/x" python/wheels "$T/out"; }
 
 # ---- the closure
 manifest '"app"'
@@ -99,8 +102,8 @@ python=$this platform=manylinux_2_17_$machine
 manifest '"app<2"'
 ok 'a lock for the Python of this machine' lock
 ok 'its bundle' build "$T/here.zst"
-ok 'its files come out by digest' unpack "$T/here.zst"
-is 'wheels beside an index' "$(cd "$T/out" && find . -type f ! -name '*.whl' | sort | grep -v -e old -e young | tr '\n' ' ')" \
+ok 'its files come out' unpack "$T/here.zst"
+is 'wheels beside an index' "$(cd "$T/all/wheels" && find . -type f ! -name '*.whl' | sort | grep -v -e old -e young | tr '\n' ' ')" \
 	'./simple/app/index.html ./simple/index.html ./simple/lib/index.html ./simple/native/index.html '
 # offline OPTION...
 offline() {
@@ -110,11 +113,11 @@ offline() {
 		--no-cache-dir --disable-pip-version-check --target "$T/site" "$@"
 }
 [ "$(id -u)" = 0 ] && sudo='' || sudo='sudo -n'
-ok 'pip installs from the index' offline --index-url "file://$T/out/simple" app
+ok 'pip installs from the index' offline --index-url "file://$T/all/wheels/simple" app
 is 'the versions that were locked' "$(PYTHONPATH=$T/site python3 -c 'import app, lib; print(app.version, lib.version)')" '1.0.0 1.5.0'
-ok 'pip installs from the folder' offline --no-index --find-links "$T/out" app
-printf 'x' >>"$T/out/lib-1.5.0-py3-none-any.whl"
-fails 'a wheel that was altered is refused by its hash' 1 offline --index-url "file://$T/out/simple" app
+ok 'pip installs from the folder' offline --no-index --find-links "$T/all/wheels" app
+printf 'x' >>"$T/all/wheels/lib-1.5.0-py3-none-any.whl"
+fails 'a wheel that was altered is refused by its hash' 1 offline --index-url "file://$T/all/wheels/simple" app
 
 # ---- other destinations
 python=3.12 platform=
@@ -138,7 +141,7 @@ manifest '"strange-name.x>=1 ; python_version >= \"3\""'
 ok 'a name spelt otherwise, with a marker' lock
 ok 'is built' build "$T/s.zst"
 ok 'taken out' unpack "$T/s.zst"
-ok 'and has a page by its normal name' test -f "$T/out/simple/strange-name-x/index.html"
+ok 'and has a page by its normal name' test -f "$T/all/wheels/simple/strange-name-x/index.html"
 
 # ---- refused
 # refused NAME STATUS REGEX
