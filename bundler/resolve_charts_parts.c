@@ -45,7 +45,7 @@ static int check_repository(const struct chart_dependency *d, struct err *e)
 	const char *from = d->repository;
 
 	if (!from || !*from)
-		return err_set(e, ERR_MALFORMED, "is not in charts/, and names no repository");
+		return err_set(e, ERR_MALFORMED, "it names no repository to get it from");
 	if (*from == '@' || str_starts(from, "alias:"))
 		return err_set(e, ERR_UNSUPPORTED, "'%s' is a name of somebody's helm configuration: the chart has to be packed with it in charts/",
 			       from);
@@ -147,7 +147,8 @@ int chart_complete(struct run *r, struct found *f, struct err *e)
 		return err_set(e, ERR_LIMIT, "has more than %u dependencies", PARTS_MAX);
 	for (size_t i = 0; i < c.n_dependencies; i++)
 		if (c.dependencies[i].missing && add_part(r, &c, &c.dependencies[i], f, e) < 0)
-			return err_wrap(e, "dependency '%s'", c.dependencies[i].name);
+			return err_wrap(e, "its charts/ folder lacks %s %s", c.dependencies[i].name,
+					c.dependencies[i].version ? c.dependencies[i].version : "*");
 	if (apply(f, e) < 0)
 		return -1;
 	for (size_t i = 0; i < f->edit.n_parts; i++)

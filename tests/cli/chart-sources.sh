@@ -147,7 +147,7 @@ rm -rf "$T/cache"
 ok 'and again without the cache' build "$T/e.zst"
 ok 'the same bytes' cmp "$T/d.zst" "$T/e.zst"
 sed -i 's/version: 1.0.0}$/version: 2.0.0}/' "$T/src/Chart.lock"
-refused 'a Chart.lock that does not fit' 18 "dependency 'lib': Chart.lock is out of step with Chart.yaml"
+refused 'a Chart.lock that does not fit' 18 "its charts/ folder lacks lib 1.x: Chart.lock is out of step with Chart.yaml"
 rm "$T/src/Chart.lock"
 manifest "{name: needy, path: ../charts/needy-1.0.0.tgz, patch: {kubeVersion: '>=1.20.0-0'}}"
 ok 'with another kubeVersion, too' lock
@@ -169,14 +169,14 @@ is 'still the same' "$(chart_of archive)" "$whole"
 # lacks DEPENDENCY - a folder that needs it
 lacks() { chart "$T/src" needy 1.0.0 "dependencies: [$1]" && manifest '{name: needy, path: ../src}'; }
 lacks '{name: lib, version: 9.x, repository: "'"$open"'"}'
-refused 'a version that is not there' 20 "chart 'needy': dependency 'lib': '$open' has no version that satisfies '9.x': the newest is 2.0.0"
+refused 'a version that is not there' 20 "chart 'needy': its charts/ folder lacks lib 9.x: '$open' has no version that satisfies '9.x': the newest is 2.0.0"
 lacks '{name: lib, version: 1.x}'
-refused 'nowhere to get it' 18 "dependency 'lib': is not in charts/, and names no repository"
+refused 'nowhere to get it' 18 "its charts/ folder lacks lib 1.x: it names no repository to get it from"
 lacks '{name: lib, version: 1.x, repository: "@stable"}'
-refused 'a name of helm own' 19 "dependency 'lib': '@stable' is a name of somebody's helm configuration"
+refused 'a name of helm own' 19 "its charts/ folder lacks lib 1.x: '@stable' is a name of somebody's helm configuration"
 chart "$T/src" deep 1.0.0 'dependencies: [{name: lib, version: 1.x, repository: "'"$open"'"}]' && tar -czf "$T/repo/deep-1.0.0.tgz" -C "$T" --transform 's,^src,deep,' src
 lacks '{name: deep, version: 1.x, repository: "'"$open"'"}'
-refused 'one that lacks something itself' 18 "dependency 'deep': its charts/ folder lacks lib 1.x"
+refused 'one that lacks something itself' 18 "its charts/ folder lacks deep 1.x: its charts/ folder lacks lib 1.x"
 lacks '{name: secret, version: 1.x, repository: "'"$closed"'"}'
 ok 'one from a repository with a password' lock
 like 'is there' "$(warned)" 'packed with secret-1.0.0.tgz'

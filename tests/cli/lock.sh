@@ -116,6 +116,11 @@ release:
 {{- end }}
 ---
 apiVersion: airgap/v1
+kind: Secret
+metadata: {name: x}
+secret: {namespaces: [demo], name: x, data: {"y": "$(generate:alnum:8)"}}
+---
+apiVersion: airgap/v1
 kind: Release
 metadata: {name: layered}
 release:
@@ -384,6 +389,6 @@ ok 'are a warning where it is not' lock changed.yaml
 like 'which says so' "$(cat "$T/said")" "warning: images '$registry/demo/three:1.0' and 'up.example/demo/three:1.0' have one name"
 printf 'apiVersion: airgap/v1\nkind: Site\nidle: true\n' >"$w/examples/two.yaml"
 ok 'the union of several sites' lock bundle.yaml
-printf 'dependencies: [{name: gone, version: 1.x, repository: "https://x"}]\n' >>"$w/idle/Chart.yaml"
+printf 'dependencies: [{name: gone, version: 1.x}]\n' >>"$w/idle/Chart.yaml"
 with 's/XX/XX/'
-refused 'a chart with a dependency that is not in it' 18 "chart 'idle': its charts/ folder lacks gone 1.x"
+refused 'a chart with a dependency that is not in it' 18 "chart 'idle': its charts/ folder lacks gone 1.x: it names no repository to get it from"
