@@ -61,8 +61,8 @@ static int visit_host(struct remote *r, const char *location, struct visit *v, s
 	if (h) {
 		v->ca = remote_ca(r, h);
 		v->to.ca_file = v->ca;
-		v->to.proxy = h->proxy;
 	}
+	v->to.proxy = remote_proxy(r, h);
 
 	int known = credential_find(remote_credentials(r), host, u.path + 1, &v->who, e);
 

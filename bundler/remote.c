@@ -14,6 +14,7 @@ struct remote {
 	struct credential_set *credentials;
 	const struct lock_host *hosts; size_t n_hosts;
 	char *base;
+	bool env_proxy;
 	pthread_mutex_t lock;           /* over the list */
 	struct registry **registries;
 	size_t n_registries;
@@ -98,6 +99,7 @@ struct remote *remote_new(const struct lock_host *hosts, size_t n, const char *b
 	r->hosts = hosts;
 	r->n_hosts = n;
 	r->base = base ? xstrdup(base) : NULL;
+	r->env_proxy = o->env_proxy;
 	r->http = open_http(hosts, n, base, o, e);
 	if (!r->http)
 		return NULL;
@@ -133,10 +135,23 @@ struct credential_set *remote_credentials(struct remote *r)
 
 const struct lock_host *remote_host(const struct remote *r, const char *host)
 {
-	for (size_t i = 0; i < r->n_hosts; i++)
-		if (strcmp(r->hosts[i].host, host) == 0)
-			return &r->hosts[i];
-	return NULL;
+	const struct lock_host *any = NULL;
+
+	for (size_t i = 0; i < r->n_hosts; i++) {
+		const struct lock_host *h = &r->hosts[i];
+		auto_free char *name = xstrndup(h->host, strcspn(h->host, "/")), *normal = url_host_normal(name, !h->plain_http);
+
+		if (str_eq(normal, host))
+			return h;
+		if (strcmp(name, "*") == 0)
+			any = h;
+	}
+	return any;
+}
+
+const char *remote_proxy(const struct remote *r, const struct lock_host *h)
+{
+	return h && h->proxy ? h->proxy : r->env_proxy ? "environment" : NULL;
 }
 
 const char *remote_base(const struct remote *r)

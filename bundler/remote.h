@@ -29,9 +29,12 @@ DEFINE_CLEANUP_PTR(cleanup_remote, struct remote, remote_free)
 
 struct http_client *remote_http(struct remote *r);
 struct credential_set *remote_credentials(struct remote *r);
-/* The settings of a host ("host" or "host:port", as url_host spells it); NULL: none. */
+/* The settings of a host ("host" or "host:port", as url_host spells it), else those of "*"; NULL: none. For programs that do
+ * not use our http. */
 const struct lock_host *remote_host(const struct remote *r, const char *host);
 const char *remote_base(const struct remote *r);        /* the folder that paths are relative to; NULL = here */
+/* "http://HOST:PORT", "environment", or NULL: none. h may be NULL. */
+const char *remote_proxy(const struct remote *r, const struct lock_host *h);
 /* Its CA file, to open it; owned, NULL: none. */
 char *remote_ca(const struct remote *r, const struct lock_host *h) MUST_CHECK;
 /* The registry of a host, opened at first use. */

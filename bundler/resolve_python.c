@@ -62,12 +62,14 @@ static int ask_pip(struct run *r, const struct manifest_python *p, struct pip_wh
 		from.username = who.kind == CREDENTIAL_BASIC ? who.username : NULL;
 		from.password = &who.secret;
 	}
+	if (h && (h->cert || h->key))
+		return err_set(e, ERR_UNSUPPORTED, "hosts '%s': pip is given no client certificate: give a password or token", host);
 	if (h) {
 		ca = remote_ca(r->remote, h);
 		from.ca_file = ca;
-		from.proxy = h->proxy;
 		from.plain_http = h->plain_http;
 	}
+	from.proxy = remote_proxy(r->remote, h);
 	if (pip_resolve(&target, &p->requirements, &from, out, &missing, e) < 0)
 		return missing ? explain_missing(r, index, &target, missing, e) : -1;
 	return 0;
