@@ -141,18 +141,6 @@ static void print_components(const struct costs *costs)
 	}
 }
 
-/* "nginx:1", or "packages 'headers'" for an entry of another list than images. Owned. */
-static char *entry_name(const json_t *entry)
-{
-	const char *key;
-	json_t *value;
-
-	json_object_foreach((json_t *)entry, key, value)
-		if (strcmp(key, "image") != 0 && strcmp(key, "reason") != 0 && json_is_string(value))
-			return xasprintf("%s '%s'", key, json_string_value(value));
-	return xstrdup(jdoc_text(entry, "image", NULL) ? jdoc_text(entry, "image", NULL) : "");
-}
-
 static void print_not_carried(const struct contents *c)
 {
 	size_t i;
@@ -161,7 +149,7 @@ static void print_not_carried(const struct contents *c)
 	if (json_array_size(c->not_carried))
 		printf("\nNOT CARRIED\n");
 	json_array_foreach(c->not_carried, i, x) {
-		auto_free char *name = entry_name(x), *shown = printable(name);
+		auto_free char *name = not_carried_name(x), *shown = printable(name);
 		auto_free char *reason = printable(jdoc_text(x, "reason", NULL));
 
 		printf("%s  %s\n", shown, reason);

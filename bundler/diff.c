@@ -147,13 +147,13 @@ static void diff_files(const struct contents *from, const struct contents *to, j
 			add_file(out, &from->files[i], &from->files[i].blob, NULL);
 }
 
-static bool has_text(const json_t *list, const json_t *text)
+static bool has(const json_t *list, const json_t *value)
 {
 	size_t i;
 	json_t *x;
 
 	json_array_foreach((json_t *)list, i, x)
-		if (json_equal(x, text))
+		if (json_equal(x, value))
 			return true;
 	return false;
 }
@@ -165,7 +165,7 @@ static void add_notes(json_t *change, const char *key, const json_t *a, const js
 	size_t i;
 
 	json_array_foreach((json_t *)a, i, text)
-		if (!has_text(b, text))
+		if (!has(b, text))
 			json_array_append(out, text);
 	if (json_array_size(out))
 		json_object_set(change, key, out);
@@ -203,10 +203,14 @@ static void add_not_carried(json_t *out, const json_t *a, const json_t *b, const
 	size_t i;
 	json_t *x;
 
-	json_array_foreach((json_t *)a, i, x)
-		if (!has_text(b, x))
-			json_array_append_new(out, json_pack("{sO*, ss, sO*}", "image", json_object_get(x, "image"), "change", change,
-							     "reason", json_object_get(x, "reason")));
+	json_array_foreach((json_t *)a, i, x) {
+		json_t *entry = has(b, x) ? NULL : json_copy(x);
+
+		if (!entry)
+			continue;
+		json_object_set_new(entry, "change", json_string(change));
+		json_array_append_new(out, entry);
+	}
 }
 
 /* ---- bytes */

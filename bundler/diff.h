@@ -4,7 +4,7 @@
  *	{old, new: {path, name, version},
  *	 charts: [{name, change, old, new, values: [{file, key, old, new}], valuesUnknown}],
  *	 images: [{ref, change, old, new, was}], files: [{name, platform, change, old, new}],
- *	 sets: [{kind, name, change, entered: [note], left: [note]}], notCarried: [{image, change, reason}],
+ *	 sets: [{kind, name, change, entered: [note], left: [note]}], notCarried: [{image | chart | …, change, reason}],
  *	 bytes: {old, new, newBlobs, newBytes, goneBlobs, goneBytes}}
  *
  * change is "entered", "left" or "changed". old and new are versions of a chart, digests of anything else. `was`: the image

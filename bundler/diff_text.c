@@ -149,7 +149,9 @@ static void put_set(struct buf *out, const json_t *change)
 
 static void put_not_carried(struct buf *out, const json_t *change)
 {
-	put(out, text_of(change, "image"));
+	auto_free char *name = not_carried_name(change);
+
+	put(out, name);
 	buf_puts(out, "  ");
 	put(out, text_of(change, "reason"));
 	buf_putc(out, '\n');

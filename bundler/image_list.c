@@ -81,9 +81,10 @@ static int write_not_carried(const struct subject *s, const char *dir, struct st
 		return 0;
 	put_head(s, "nobody", &text);
 	json_array_foreach(s->contents->not_carried, i, x) {
-		auto_free char *image = printable(jdoc_text(x, "image", NULL)), *why = printable(jdoc_text(x, "reason", NULL));
+		auto_free char *name = not_carried_name(x), *shown = printable(name);
+		auto_free char *why = printable(jdoc_text(x, "reason", NULL));
 
-		buf_putf(&text, "%s  %s\n", image, why);
+		buf_putf(&text, "%s  %s\n", shown, why);
 	}
 	return save(dir, "not-carried.txt", &text, written, e);
 }

@@ -181,3 +181,14 @@ char *printable(const char *s)
 	}
 	return out;
 }
+
+char *not_carried_name(const json_t *entry)
+{
+	const char *image = jdoc_text(entry, "image", NULL), *key;
+	json_t *value;
+
+	json_object_foreach((json_t *)entry, key, value)
+		if (!image && strcmp(key, "reason") != 0 && strcmp(key, "change") != 0 && json_is_string(value))
+			return xasprintf("%s '%s'", key, json_string_value(value));
+	return xstrdup(image ? image : "");
+}

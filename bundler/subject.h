@@ -46,3 +46,5 @@ uint64_t subject_size(const struct subject *s);
 
 /* Text of a bundle that somebody may have made to trick a terminal. Owned. */
 char *printable(const char *s) MUST_CHECK;
+/* Of an entry of contents.not_carried: "nginx:1", or "packages 'headers'" for what is no image. Owned. */
+char *not_carried_name(const json_t *entry) MUST_CHECK;

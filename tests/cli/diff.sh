@@ -130,6 +130,16 @@ mv "$T/cache" "$T/cache1"
 like 'whose default values cannot be seen' "$(run diff old.lock new.lock)" 'its default values cannot be compared: an archive is not in the content cache'
 ok 'and all else can' sh -c "cd '$T/w' && '$bundler' diff old.lock new.lock | grep -v 'values' | sed 's/sha256:[0-9a-f]*/D/g; s/^to carry.*/to carry/' >'$T/less' && grep -v 'values' '$T/wanted' | diff - '$T/less'"
 
+# ---- what is left out and is no image
+python3 - "$T/w/new.lock" "$T/w/left.lock" <<'END'
+import json, sys
+d = json.load(open(sys.argv[1]))
+d["contents"]["notCarried"] = [{"packages": "headers", "reason": "no site names it"}]
+json.dump(d, open(sys.argv[2], "w"))
+END
+is 'is told by its list' "$(run diff new.lock left.lock | sed -n '/^NOT/,/^$/p')" "NOT CARRIED
+  + packages 'headers'  no site names it"
+
 # ---- hostile
 python3 - "$T/w/new.lock" "$T/w/trick.lock" <<'END'
 import json, sys
