@@ -121,23 +121,19 @@ static json_t *site_values(struct session *s, const json_t *installed, struct er
 /* Helm's words about the site file, in terms of the site file. */
 static int explain(struct session *s, struct err *e)
 {
-	const char *fail = strstr(e->msg, "execution error at ("), *text = fail ? strstr(fail, "): ") : NULL;
+	const char *file = s->site.path ? s->site.path : "site";
 	auto_buf struct buf bytes = BUF_INIT(1u << 20);
 	auto_json json_t *schema = NULL;
 	struct err ignored;
 
-	if (text) {
-		auto_free char *words = xstrdup(text + strlen("): "));
-
-		return err_set(e, strstr(words, ": not in the bundle") ? ERR_PREFLIGHT : ERR_MALFORMED, "%s: %s",
-			       s->site.path ? s->site.path : "site", words);
-	}
 	if (session_chart_file(s, s->contents.site, "values.schema.json", &bytes, &ignored) == 1)
 		schema = jdoc_parse(bytes.ptr, bytes.len, bytes.max, "schema", &ignored);
 
-	auto_free char *hint = s->site.path ? schema_hint(s->site.path, s->site.doc, s->site.marks, schema, e->msg) : NULL;
+	auto_free char *hint = schema_hint(file, s->site.doc, s->site.marks, schema, e->msg);
 
-	return err_wrap(e, "%s", hint ? hint : s->site.path ? s->site.path : "site chart");
+	if (!hint)
+		return err_wrap(e, "%s", s->site.path ? s->site.path : "site chart");
+	return err_set(e, strstr(hint, ": not in the bundle") ? ERR_PREFLIGHT : ERR_MALFORMED, "%s", hint);
 }
 
 int render_steps(struct session *s, const json_t *installed, struct steps *out, struct err *e)

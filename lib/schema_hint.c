@@ -116,12 +116,44 @@ static const char *nearest(const json_t *schema, const char *key)
 	return near ? json_object_iter_key(json_object_iter_at((json_t *)properties, near)) : NULL;
 }
 
+/* "execution error at (site/templates/a.yaml:3:4): tls.cert: missing  Use --debug …": what `fail` in a template said. It
+ * begins with the key it is about, whose line is that of the nearest key above it that the file has. */
+static char *template_hint(const char *file, const json_t *doc, const struct ydoc_marks *marks, const char *message)
+{
+	const char *start = strstr(message, "execution error at ("), *text = start ? strstr(start, "): ") : NULL;
+	auto_strv struct strv at = { 0 };
+	unsigned line = 0;
+
+	if (!text)
+		return NULL;
+	text += strlen("): ");
+
+	const char *advice = strstr(text, "Use --debug flag");
+	size_t n = advice ? (size_t)(advice - text) : strlen(text);
+
+	while (n && (text[n - 1] == ' ' || text[n - 1] == '\n'))
+		n--;
+
+	auto_free char *words = xstrndup(text, n), *path = xstrndup(words, strcspn(words, ": "));
+
+	strv_split(&at, path, '.');
+	for (size_t i = 0; doc && i < at.n; i++) {
+		unsigned here = ydoc_line(marks, doc, at.items[i], 0);
+
+		line = here ? here : line;
+		doc = json_object_get(doc, at.items[i]);
+	}
+	return line ? xasprintf("%s:%u: %s", file, line, words) : xasprintf("%s: %s", file, words);
+}
+
 char *schema_hint(const char *file, const json_t *doc, const struct ydoc_marks *marks, const json_t *schema,
 		  const char *helm_message)
 {
 	CLEANUP(complaint_release) struct complaint c = { 0 };
 	unsigned line = 0;
 
+	if (strstr(helm_message, "execution error at ("))
+		return template_hint(file, doc, marks, helm_message);
 	if (!strstr(helm_message, "schema(s)") || (!read_new(helm_message, &c) && !read_old(helm_message, &c)))
 		return NULL;
 

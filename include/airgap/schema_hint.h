@@ -7,6 +7,8 @@
  *			return err_set(e, e->code, "%s", hint);
  *	}
  *
+ * The same for what `fail` in a template says: it begins with the key it is about, by custom of the house.
+ *
  * Helm names a path within the values and, for an unknown key, the key; the file has lines, and the schema the keys
  * that would have been right.
  */

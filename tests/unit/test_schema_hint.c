@@ -40,7 +40,11 @@ TEST(says_it_in_terms_of_the_file)
 		{ HEAD "- at '/nothing': got number, want string", NULL },
 		{ HEAD "- at '/registry': additional properties 'none' not allowed", NULL },
 		{ HEAD, NULL },
-		{ "helm template site: execution error at (x): - at '/profile': no", NULL },
+		{ "helm template site: execution error at (s/templates/a.yaml:1:2): registry.ca: missing: write it  Use --debug flag to x",
+		  "site.yaml:2: registry.ca: missing: write it" },
+		{ "execution error at (a): list: is empty", "site.yaml:7: list: is empty" },
+		{ "execution error at (a): nothing.of.it: is there\n", "site.yaml: nothing.of.it: is there" },
+		{ "execution error at (a) and no more", NULL },
 		{ "", NULL },
 	};
 	auto_ydoc_marks struct ydoc_marks *marks = NULL;
