@@ -110,16 +110,17 @@ customCertificates:
 {{- $ranges := list -}}
 {{- if $v.gateway.enabled -}}{{- $ranges = append $ranges (dict "who" "gateway.ports" "ports" $v.gateway.ports "service" $v.gateway.service) -}}{{- end -}}
 {{- range $v.tenants -}}
-{{- with .gateway -}}{{- $ranges = append $ranges (dict "who" (printf "gateway of a tenant, %s" .name) "ports" .ports "service" (.service | default $v.gateway.service)) -}}{{- end -}}
+{{- $name := .name -}}
+{{- with .gateway -}}{{- $ranges = append $ranges (dict "who" (printf "tenants: %s: gateway.ports" $name) "ports" .ports "service" (.service | default $v.gateway.service)) -}}{{- end -}}
 {{- end -}}
-{{- $node := splitList "-" $v.kubernetes.nodePorts -}}
+{{- $node := splitList "-" $v.cluster.nodePorts -}}
 {{- range $i, $a := $ranges -}}
 {{- $p := splitList "-" (toString $a.ports) -}}
 {{- if or (ne (len $p) 2) (gt (int (index $p 0)) (int (index $p 1))) -}}
 {{- fail (printf "%s: %q: write FIRST-LAST" $a.who (toString $a.ports)) -}}
 {{- end -}}
 {{- if and (eq $a.service "NodePort") (or (lt (int (index $p 0)) (int (index $node 0))) (gt (int (index $p 1)) (int (index $node 1)))) -}}
-{{- fail (printf "%s: %s is outside of the node ports %s: choose others, or service LoadBalancer" $a.who $a.ports $v.kubernetes.nodePorts) -}}
+{{- fail (printf "%s: %s is outside of the node ports %s: choose others, or service LoadBalancer" $a.who $a.ports $v.cluster.nodePorts) -}}
 {{- end -}}
 {{- range $k, $b := $ranges -}}
 {{- if lt $k $i -}}

@@ -64,7 +64,7 @@ overrideCaCertificatesCrt: {{ .Values.tls.ca | default "$(secret:site-tls/ca.crt
       "server" true
       "agent" $v.agent.enabled
       "gateway" $v.gateway.enabled
-      "gpuOperator" (and $v.gpu.enabled (ne $v.kubernetes.distribution "openshift"))
+      "gpuOperator" (and $v.gpu.enabled (ne $v.cluster.distribution "openshift"))
       "cdmo" (and $v.gpu.enabled (has $v.gpu.sharing.mode (list "cdmo" "mixed")))
       "cfgi" (and $v.gpu.enabled (has $v.gpu.sharing.mode (list "cfgi" "mixed")))
       "presign" $v.presign.enabled

@@ -54,7 +54,7 @@
         (dict "name" "CONTAINERD_SOCKET" "value" "/var/snap/microk8s/common/run/containerd.sock")
         (dict "name" "CONTAINERD_RUNTIME_CLASS" "value" "nvidia")
         (dict "name" "CONTAINERD_SET_AS_DEFAULT" "value" "true")) -}}
-{{- concat $env (get $more .Values.kubernetes.distribution | default list) | toYaml -}}
+{{- concat $env (get $more .Values.cluster.distribution | default list) | toYaml -}}
 {{- end -}}
 
 {{- define "clearml.driverValues" -}}
@@ -93,7 +93,7 @@ driver:
 nfd: {enabled: {{ .Values.gpu.featureDiscovery }}}
 # on systems that bring it, the toolkit is there with the driver
 toolkit:
-  enabled: {{ ne .Values.kubernetes.distribution "dgx" }}
+  enabled: {{ ne .Values.cluster.distribution "dgx" }}
   env:
     {{- include "clearml.toolkitEnv" . | nindent 4 }}
 devicePlugin:

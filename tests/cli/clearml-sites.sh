@@ -1,0 +1,68 @@
+#!/bin/sh
+# clearml-sites.sh: what manifests/clearml makes of site files: every example and mode rendered, against texts that were
+# read by people (tests/data/clearml/*.yaml), and what is said about site files that are wrong (broken.txt).
+#
+#   UPDATE=1 sh tests/cli/clearml-sites.sh      writes these texts anew, for review with git diff
+set -u
+# shellcheck source=tests/testlib.sh
+. "$(dirname "$0")/../testlib.sh"
+helm=$(sh -c '. scripts/versions && echo "$helm3"')
+[ -x "$helm" ] || skip_all "helm is not in the cache: scripts/deps test"
+need python3
+bundler=$PWD/$B/bin/bundler
+case $B in /*) bundler=$B/bin/bundler ;; esac
+export XDG_CACHE_HOME="$T/cache" PATH="${helm%/*}:$PATH"
+data=$PWD/tests/data/clearml
+S=$T/stack/clearml
+mkdir -p "$S"
+cp -r manifests/clearml/site "$S/site"
+cp -r manifests/airgap "$T/stack/airgap"
+mkdir -p "$S/site/charts"
+printf 'apiVersion: airgap/v1\nkind: Manifest\nmetadata: {name: clearml, version: 1.0.0}\nkubernetes: {version: "1.33"}\nsite: site\n' >"$S/bundle.yaml"
+
+# site FILE YAML - YAML (\n for more lines) below those of the four lines that it does not give itself.
+site() {
+	printf 'apiVersion: airgap/v1\nkind: Site\n' >"$1"
+	for above in 'registry: {host: "r:5000"}' 'domain: ml.example' 'loadBalancer: {pools: [10.0.0.1-10.0.0.9]}' 'tls: {mode: generate}'; do
+		case "$2" in "${above%%:*}:"*) ;; *) printf '%s\n' "$above" >>"$1" ;; esac
+	done
+	printf '%b\n' "$2" >>"$1"
+}
+
+# ---- wrong ones: what the program says of each
+said() { (cd "$S" && "$bundler" lock bundle.yaml --site site.yaml -o "$T/lock" 2>&1 | sed -n 's/^error: //p' | tail -n 1); }
+grep -v '^#' "$data/broken.txt" | while IFS= read -r line; do
+	case $line in "	"*) continue ;; esac
+	site "$S/site.yaml" "$line"
+	printf '%s\n\t%s\n' "$line" "$(said)"
+done >"$T/broken"
+if [ -n "${UPDATE:-}" ]; then
+	{ grep '^#' "$data/broken.txt"; cat "$T/broken"; } >"$T/new"
+	cp "$T/new" "$data/broken.txt"
+fi
+grep -v '^#' "$data/broken.txt" >"$T/wanted"
+n=0
+while IFS= read -r line && IFS= read -r want; do
+	n=$((n + 1))
+	is "refused: $line" "$(sed -n "$((2 * n))p" "$T/broken")" "$want"
+done <"$T/wanted"
+is 'there are at least sixty of them' "$([ "$n" -ge 60 ] && echo yes)" yes
+
+# ---- right ones: the steps of each example, and of each mode the release that it is about
+cp -r "$T/stack/airgap" "$S/site/charts/airgap"
+sed -i '/^dependencies/,$d' "$S/site/Chart.yaml"
+render() { "$helm" template site "$S/site" -f "$1" --kube-version 1.33; }
+compare() {
+	[ -z "${UPDATE:-}" ] || cp "$T/out" "$data/$1.yaml"
+	is "as it was read: $1" "$(diff "$data/$1.yaml" "$T/out" 2>&1 | head -n 20)" ''
+}
+for example in manifests/clearml/examples/*.yaml; do
+	render "$example" 2>&1 | python3 tests/data/clearml/steps.py list >"$T/out"
+	compare "steps-$(basename "$example" .yaml)"
+done
+while IFS='	' read -r name step yaml; do
+	case $name in '' | '#'*) continue ;; esac
+	site "$S/site.yaml" "$yaml"
+	render "$S/site.yaml" 2>&1 | python3 tests/data/clearml/steps.py "$step" >"$T/out"
+	compare "$name"
+done <"$data/modes.txt"
