@@ -161,7 +161,7 @@ static int take(struct package_repo *repo, const struct package_source *s, const
 		struct err *e)
 {
 	auto_deb_package struct deb_package p = { 0 };
-	auto_free char *title = NULL, *path = NULL, *name = NULL;
+	auto_free char *title = NULL, *name = NULL;
 	struct deb_text given;
 
 	/* Most stanzas are of no interest: their names say so before all of them is read. */
@@ -172,11 +172,11 @@ static int take(struct package_repo *repo, const struct package_source *s, const
 		return 0;
 	if (deb_package_parse(stanza, &p, e) < 0)
 		return -1;
-	path = is_flat(&s->at) ? below(s->folder, p.path) : xstrdup(p.path);
 
+	/* Filename is below the repository's address, also where a flat one's index is in a folder. */
 	const struct oci_blob blob = { p.sha256, p.size };
 	const struct depsolver_pick package = { p.name, p.version, p.architecture };
-	int mine = package_repo_take(repo, s, &package, path, &blob, &title, e);
+	int mine = package_repo_take(repo, s, &package, p.path, &blob, &title, e);
 
 	if (mine <= 0)
 		return mine;

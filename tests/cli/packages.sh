@@ -106,7 +106,7 @@ cp "$w/debian/pool/data_1.0_all.deb" "$w/flat"
 # a vendor's own, by another key, whose packages need what the distribution has
 mkdir "$w/vendor"
 mv "$T/driver_5.1_amd64.deb" "$w/vendor"
-(cd "$w/vendor" && apt-ftparchive packages .) >"$T/Packages" && mv "$T/Packages" "$w/vendor/Packages"
+(cd "$w" && apt-ftparchive packages vendor) >"$T/Packages" && mv "$T/Packages" "$w/vendor/Packages"
 key=other
 release "$w/vendor"
 key=vendor
@@ -201,7 +201,7 @@ ok 'a flat repository that nobody signed, where that was said' lock flat
 like '… and is said again' "$(json "$T/flat.lock" 'd["warnings"]')" "packages 'flat': nothing vouches"
 
 more="{url: \"$url/debian\", suite: stable, components: [main], keyring: vendor.asc}"
-manifest driver "name: set, type: deb, suite: ./, architecture: amd64, url: \"$url/vendor\", keyring: other.gpg, install: [driver], more: [$more]"
+manifest driver "name: set, type: deb, suite: vendor/, architecture: amd64, url: \"$url\", keyring: other.gpg, install: [driver], more: [$more]"
 ok 'a driver of a vendor, over what a distribution has' lock driver
 is '… both' "$(notes "$T/driver.lock")" 'data 1.0 driver 5.1 early 0.1'
 like '… from where each is' "$(json "$T/driver.lock" 'sorted(s["location"] for b in d["blobs"] for s in b["sources"] if s.get("location"))')" \
@@ -237,7 +237,7 @@ refused 'an entry that is not UTF-8' 18 "'latin': its entry in Packages is not U
 refused 'a component that is not there' 2 'has no contrib/binary-amd64/Packages' \
 	"name: set, type: deb, suite: stable, components: [contrib], architecture: amd64, url: \"$url/debian\", $signed, install: [app]"
 refused 'one of several repositories by another key' 12 "'$url/debian': InRelease: signed by key" \
-	"name: set, type: deb, suite: ./, architecture: amd64, url: \"$url/vendor\", keyring: other.gpg, install: [driver], more: [{url: \"$url/debian\", suite: stable, components: [main]}]"
+	"name: set, type: deb, suite: vendor/, architecture: amd64, url: \"$url\", keyring: other.gpg, install: [driver], more: [{url: \"$url/debian\", suite: stable, components: [main]}]"
 refused 'neither keyring nor trusted' 18 'keyring is missing' "$(entry), install: [app]"
 refused 'a suite that leaves its folder' 18 'suite: write its name' \
 	"name: set, type: deb, suite: ../x, components: [main], architecture: amd64, url: \"$url\", $signed, install: [app]"
