@@ -4,7 +4,8 @@
 #include <airgap/ref.h>
 #include <airgap/semver.h>
 
-#define SHOWN 5u        /* tags that a message names */
+#define SHOWN      5u           /* tags that a message names */
+#define LABELS_MAX (64u << 10)
 
 static const char kernel_word[] = "{kernel}", os_word[] = "{osTag}";
 
@@ -96,8 +97,28 @@ static char *copy(const char *s)
 	return s ? xstrdup(s) : NULL;
 }
 
+/* Labels that facts do not know are no reason to leave a node out. */
+static bool has_labels(const struct facts_node *n, const json_t *labels)
+{
+	const struct { const char *label, *value; } known[] = {
+		{ "feature.node.kubernetes.io/system-os_release.ID", n->os },
+		{ "feature.node.kubernetes.io/system-os_release.VERSION_ID", n->os_version },
+		{ "feature.node.kubernetes.io/kernel-version.full", n->kernel },
+		{ "kubernetes.io/arch", n->architecture },
+		{ "nvidia.com/gpu.product", n->gpu_product },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(known); i++) {
+		const char *wanted = jdoc_text(labels, known[i].label, NULL);
+
+		if (wanted && known[i].value && strcmp(wanted, known[i].value) != 0)
+			return false;
+	}
+	return true;
+}
+
 /* The nodes that matter, by what matters of them. */
-static void reduce(const struct facts *f, bool kernel, struct facts *out)
+static void reduce(const struct facts *f, const json_t *labels, bool kernel, struct facts *out)
 {
 	bool some_gpu = false;
 
@@ -106,7 +127,7 @@ static void reduce(const struct facts *f, bool kernel, struct facts *out)
 	for (size_t i = 0; i < f->n_nodes; i++) {
 		const struct facts_node *n = &f->nodes[i];
 
-		if (some_gpu && !n->gpu)
+		if ((some_gpu && !n->gpu) || !has_labels(n, labels))
 			continue;
 
 		struct facts_node kind = {
@@ -181,12 +202,15 @@ static int fill_one(const char *pattern, const struct facts_node *n, const struc
 	return 0;
 }
 
-int node_tags_fill(const char *pattern, const struct facts *f, const struct node_tags_how *how, struct node_tags *out,
-		   struct err *e)
+int node_tags_fill(const char *pattern, const char *labels, const struct facts *f, const struct node_tags_how *how,
+		   struct node_tags *out, struct err *e)
 {
+	auto_json json_t *wanted = labels ? jdoc_parse(labels, strlen(labels), LABELS_MAX, "labels of nodes", e) : NULL;
 	auto_facts struct facts kinds = { 0 };
 
-	reduce(f, strstr(pattern, kernel_word) != NULL, &kinds);
+	if (labels && !wanted)
+		return -1;
+	reduce(f, wanted, strstr(pattern, kernel_word) != NULL, &kinds);
 	for (size_t i = 0; i < kinds.n_nodes; i++)
 		if (fill_one(pattern, &kinds.nodes[i], how, out, e) < 0)
 			return -1;
@@ -203,6 +227,8 @@ static void push_find(struct scan_finds *to, const struct scan_find *like, const
 	f.file = xstrdup(like->file);
 	f.kind = xstrdup(like->kind);
 	f.path = t->nodes ? xasprintf("%s for %s", like->path, t->nodes) : xstrdup(like->path);
+	f.nodes = copy(like->nodes);
+	f.disabled |= t->pattern == NULL && t->nodes;
 	GROW(to->items, to->n);
 	to->items[to->n++] = f;
 }
@@ -231,8 +257,10 @@ int node_tags_replace(struct scan_finds *finds, const struct facts *f, const str
 			push_find(&all, x, &itself);
 			continue;
 		}
-		if (node_tags_fill(x->image, f, how, &tags, e) < 0)
+		if (node_tags_fill(x->image, x->nodes, f, how, &tags, e) < 0)
 			return err_wrap(e, "image '%s' (%s: %s: %s)", x->image, x->file, x->kind, x->path);
+		if (!tags.n)
+			push_find(&all, x, &(struct node_tag){ .image = x->image, .nodes = (char *)"no node of the facts" });
 		for (size_t k = 0; k < tags.n; k++)
 			push_find(&all, x, &tags.items[k]);
 		remember(known, &tags);

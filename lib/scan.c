@@ -17,6 +17,7 @@ void scan_release(struct scan_finds *f)
 		free(f->items[i].file);
 		free(f->items[i].kind);
 		free(f->items[i].path);
+		free(f->items[i].nodes);
 	}
 	free(f->items);
 	*f = (struct scan_finds){ 0 };
@@ -51,7 +52,8 @@ static int compare(const void *a, const void *b)
 
 	c = c ? c : strcmp(x->file, y->file);
 	c = c ? c : strcmp(x->kind, y->kind);
-	return c ? c : strcmp(x->path, y->path);
+	c = c ? c : strcmp(x->path, y->path);
+	return c ? c : strcmp(x->nodes ? x->nodes : "", y->nodes ? y->nodes : "");
 }
 
 /* Of equal finds one stays: certain if any is, disabled only if all are. */

@@ -11,6 +11,7 @@ static const struct field rule_fields[] = {
 	F_STR(struct scan_rule, path, "path", 0),
 	F_STRV(struct scan_rule, triple, "triple", 0),
 	F_STRV(struct scan_rule, when, "when", F_ALIAS_SCALAR),
+	F_STR(struct scan_rule, nodes, "nodes", 0),
 	F_STRV(struct scan_rule, enabled_by, "enabledBy", F_ALIAS_SCALAR),
 	F_STRV(struct scan_rule, tags, "tags", F_ALIAS_SCALAR),
 	F_STR(struct scan_rule, env, "env", 0),
@@ -118,8 +119,8 @@ int scan_rule_check(const struct scan_rule *r, struct err *e)
 		return err_set(e, ERR_MALFORMED, "needs triple, env, join or file");
 	if (forms > 1)
 		return err_set(e, ERR_MALFORMED, "give only one of triple, env, join and file");
-	if (!r->triple.n && (r->when.n || r->enabled_by.n || r->tags.n))
-		return err_set(e, ERR_MALFORMED, "when, enabledBy and tags belong to a triple");
+	if (!r->triple.n && (r->when.n || r->nodes || r->enabled_by.n || r->tags.n))
+		return err_set(e, ERR_MALFORMED, "when, nodes, enabledBy and tags belong to a triple");
 	if (r->member && !r->file)
 		return err_set(e, ERR_MALFORMED, "member belongs to a file");
 	if (r->file && (r->chart || r->kind || r->path))
@@ -231,6 +232,7 @@ static const char *const usual[] = { "repository", "image", "version" };
 struct triple {
 	const struct scan_rule *rule;   /* NULL: by the usual names */
 	const char *repository, *image, *version;
+	const json_t *nodes;            /* labels; NULL = not said */
 	bool disabled;
 };
 
@@ -260,7 +262,9 @@ static bool read_triple(const struct walk *w, const json_t *map, struct triple *
 		if (!part[i] || !*part[i])
 			return false;
 	}
-	*out = (struct triple){ rule, part[0], part[1], part[2], is_disabled(w, rule, map) };
+	*out = (struct triple){ rule, part[0], part[1], part[2], NULL, is_disabled(w, rule, map) };
+	if (rule && rule->nodes)
+		out->nodes = json_object_get(map, rule->nodes);
 	return true;
 }
 
@@ -289,6 +293,9 @@ static int add_triple(struct walk *w, const struct triple *t, struct err *e)
 
 		if (walk_add(w, one, true, t->disabled, e) < 0)
 			return -1;
+		/* A find of its own for each set of nodes. */
+		if (json_object_size(t->nodes))
+			w->out->items[w->out->n - 1].nodes = json_dumps(t->nodes, JSON_SORT_KEYS | JSON_COMPACT);
 	}
 	return 0;
 }

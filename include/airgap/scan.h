@@ -24,7 +24,8 @@
  * `chart` and `kind` narrow a rule. A `*` of a path is one key. In a triple `=TEXT` is that text. enabledBy: false at any
  * of these places disables a triple, true where it begins with '!'; a place is a key beside the triple, a path from there,
  * or a path from the object's root. `when` narrows a rule to triples beside which each of these keys is true, or is not
- * where it begins with '!'. Tags with {kernel} and {osTag} stay patterns: only the nodes know them. A join without kind
+ * where it begins with '!'. Tags with {kernel} and {osTag} stay patterns: only the nodes know them; `nodes` is the key
+ * beside the triple that says which. A join without kind
  * is made of variables alone; one with kind is made for each such object, and a variable that nobody sets is then
  * ERR_MALFORMED; variables are those of the whole render, and where there are several values each is taken.
  */
@@ -37,6 +38,7 @@ struct scan_rule {
 	char *chart, *kind, *path;
 	struct strv triple;
 	struct strv when;
+	char *nodes;                    /* the key beside the triple with the labels of its nodes: "nodeSelector" */
 	struct strv enabled_by;         /* empty = "enabled" */
 	struct strv tags;
 	char *env;
@@ -58,6 +60,7 @@ struct scan_find {
 	char *image;            /* text as found, or joined; a pattern where {kernel} or {osTag} is in it */
 	char *file, *kind;      /* template file, kind of object; never an object's name */
 	char *path;             /* "spec.template.spec.containers[].image" */
+	char *nodes;            /* of a pattern: labels of its nodes, as JSON; NULL = any */
 	bool certain;
 	bool disabled;          /* a triple whose enabledBy is false: listed, not carried, exempt from the proof */
 };

@@ -108,6 +108,7 @@ site precompiled 'driver: {usePrecompiled: true, version: "580"}' 'gds: {enabled
 site mixed 'driver: {usePrecompiled: true, version: "580"}'
 site container 'driver: {usePrecompiled: false}'
 site pools 'driver: {crd: true, usePrecompiled: true, version: "580"}'
+site pool 'driver: {crd: true, usePrecompiled: true, version: "580", nodeSelector: {feature.node.kubernetes.io/system-os_release.ID: ubuntu}}'
 site host 'driver: {enabled: false}' 'files: []'
 
 # nodes NAME NODE... - a facts file; NODE is "gpu|- ID VERSION KERNEL"
@@ -126,6 +127,7 @@ nodes() {
 }
 nodes ubuntu 'gpu ubuntu 22.04 5.15.0-1071-nvidia' 'gpu ubuntu 22.04 5.15.0-1071-nvidia' 'gpu ubuntu 24.04 6.8.0-60-generic' '- ubuntu 22.04 5.15.0-130-generic'
 nodes jammy 'gpu ubuntu 22.04 5.15.0-1071-nvidia'
+nodes both 'gpu ubuntu 22.04 5.15.0-1071-nvidia' 'gpu rhel 9.4 5.14.0-427.13.1.el9_4.x86_64'
 nodes rhel 'gpu rhel 9.4 5.14.0-427.13.1.el9_4.x86_64'
 nodes gone 'gpu ubuntu 22.04 5.15.0-1075-nvidia'
 
@@ -163,6 +165,8 @@ like 'nodes alike are counted' "$(value '[r["path"] for i in c["images"] if "107
 ok 'pools of nodes' lock --site sites/pools.yaml --facts "$T/jammy.facts"
 is 'the policy is not asked' "$(value '[(r["kind"], r["path"][:8]) for i in c["images"] if "/driver:" in i["ref"] for r in i["reasons"]]')" \
 	"[('NVIDIADriver', 'spec for')]"
+ok 'a pool among nodes of other distributions' lock --site sites/pool.yaml --facts "$T/both.facts"
+is 'asks for its own nodes' "$(images | tr ' ' '\n' | grep ^driver)" 'driver:580-5.15.0-1071-nvidia-ubuntu22.04'
 printf 'facts: {nodes: [{os: ubuntu, osVersion: "22.04", kernel: 5.15.0-1070-nvidia, gpu: true}]}\n' >"$T/known.yaml"
 ok 'facts in a manifest and in a file' lock --site sites/pools.yaml --facts "$T/jammy.facts" --overlay "$T/known.yaml"
 is 'are put together' "$(images | tr ' ' '\n' | grep -c ^driver)" 2

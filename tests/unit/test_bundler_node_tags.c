@@ -91,6 +91,7 @@ static char *chosen(const char *version, const char *spec, const char *nodes)
 #define FULL  POLICY(DRIVER("580.105.08", ", usePrecompiled: false"))
 #define PRE   POLICY(DRIVER("580", ", usePrecompiled: true"))
 #define CRD(v, more) "kind: NVIDIADriver\nspec: {repository: nvcr.io/nvidia, image: driver, version: \"" v "\"" more "}"
+#define POOL(label) "nodeSelector: {nvidia.com/gpu.present: 'true', feature.node.kubernetes.io/system-os_release." label "}"
 #define PART(key, image, v, on) key ": {enabled: " on ", repository: nvcr.io/nvidia, image: " image ", version: \"" v "\"}"
 
 #define JAMMY "gpu ubuntu 22.04 5.15.0-1071-nvidia"
@@ -163,6 +164,16 @@ static const struct { const char *version, *spec, *nodes, *wanted; } table[] = {
 	  JAMMY, "driver:580-5.15.0-1071-nvidia-ubuntu22.04 off:gdrdrv:v2.6-{osTag} nvidia-fs:2.29.4-ubuntu22.04" },
 	{ "v26.7.0", POLICY(DRIVER("580", ", usePrecompiled: true, useNvidiaDriverCRD: true")), JAMMY, "off:driver:580-{kernel}-{osTag}" },
 
+	{ "v26.7.0", CRD("580", ", usePrecompiled: true, " POOL("ID: ubuntu")), JAMMY ";" RHEL9, "driver:580-5.15.0-1071-nvidia-ubuntu22.04" },
+	{ "v26.7.0", CRD("580", ", usePrecompiled: true, " POOL("VERSION_ID: '24.04'")), JAMMY ";" NOBLE, "driver:580-6.8.0-60-generic-ubuntu24.04" },
+	{ "v26.7.0", CRD("580", ", usePrecompiled: true, nodeSelector: {team: red, kubernetes.io/arch: amd64}"), JAMMY,
+	  "driver:580-5.15.0-1071-nvidia-ubuntu22.04" },
+	{ "v26.7.0", CRD("580", ", usePrecompiled: true, " POOL("ID: sles")), JAMMY, "off:driver:580-{kernel}-{osTag}" },
+	{ "v26.7.0", CRD("580", ", usePrecompiled: true, " POOL("ID: ubuntu")) "\n---\n" CRD("580.1", ", " POOL("ID: rhel")), JAMMY ";" RHEL9,
+	  "driver:580-5.15.0-1071-nvidia-ubuntu22.04 driver:580.1-rhel9" },
+	{ "v26.7.0", CRD("580.1", ", " POOL("ID: ubuntu")) "\n---\n" CRD("580.1", ", " POOL("ID: rhel")), JAMMY ";" RHEL9,
+	  "driver:580.1-rhel9 driver:580.1-ubuntu22.04" },
+
 	/* what else follows the distribution, or is off */
 	{ "v25.10.1", POLICY(PART("gds", "nvidia-fs", "2.26.6", "true")), NOBLE, "nvidia-fs:2.26.6-ubuntu24.04" },
 	{ "v26.7.0", POLICY(PART("gdrcopy", "gdrdrv", "v2.6", "true")), RHEL9, "gdrdrv:v2.6-rhel9" },
@@ -201,10 +212,10 @@ TEST(a_system_that_is_not_known_is_said)
 	struct facts_node n = { .os_image = xstrdup("Talos (v1.8.3)"), .kernel = xstrdup("6.6.60-talos") };
 
 	facts_add_take(&f, &n);
-	assert_err(node_tags_fill("r/d:5-{kernel}-{osTag}", &f, &how, &out, &e), e, ERR_USAGE);
+	assert_err(node_tags_fill("r/d:5-{kernel}-{osTag}", NULL, &f, &how, &out, &e), e, ERR_USAGE);
 	assert_string_equal(e.msg, "facts: 1 node Talos (v1.8.3), kernel 6.6.60-talos: its distribution is not known: write os and "
 				   "osVersion there");
-	assert_ok(node_tags_fill("r/d:5-{kernel}", &f, &how, &out, &e), e);
+	assert_ok(node_tags_fill("r/d:5-{kernel}", NULL, &f, &how, &out, &e), e);
 	assert_string_equal(out.items[0].image, "docker.io/r/d:5-6.6.60-talos");
 }
 
@@ -240,7 +251,7 @@ TEST(says_what_there_is_instead)
 
 		read_facts(cases[i].nodes, &f);
 		strv_split(&tags, cases[i].tags, ' ');
-		assert_ok(node_tags_fill(cases[i].pattern, &f, &how, &known, &e), e);
+		assert_ok(node_tags_fill(cases[i].pattern, NULL, &f, &how, &known, &e), e);
 		assert_int_equal(known.n, 1);
 		assert_true(node_tags_has(&known, known.items[0].image));
 		hint = node_tags_hint(&known, known.items[0].image, &tags);
@@ -258,11 +269,11 @@ TEST(the_operator_is_found_among_the_charts)
 	auto_facts struct facts f = { 0 };
 
 	read_facts(RHEL9 ";gpu rhel 9.6 k", &f);
-	assert_ok(node_tags_fill("h.example/d:5-{osTag}", &f, &all, &out, &e), e);
+	assert_ok(node_tags_fill("h.example/d:5-{osTag}", NULL, &f, &all, &out, &e), e);
 	assert_int_equal(out.n, 1);
 	assert_string_equal(out.items[0].image, "h.example/d:5-rhel9");
 	assert_string_equal(out.items[0].nodes, "1 node rhel 9.4; 1 node rhel 9.6");
-	assert_ok(node_tags_fill("h.example/d:6-{osTag}", &f, &other, &out, &e), e);
+	assert_ok(node_tags_fill("h.example/d:6-{osTag}", NULL, &f, &other, &out, &e), e);
 	assert_string_equal(out.items[1].image, "h.example/d:6-rhel9.4");
 }
 

@@ -270,7 +270,7 @@ TEST(takes_what_makes_sense)
 TEST(refuses_rules_and_facts_that_make_no_sense)
 {
 	static const struct { const char *text; enum err_code code; const char *why; } cases[] = {
-		{ HEAD "discover:\n  rules:\n  - {env: A, when: x}\n", ERR_MALFORMED, "bundle.yaml:6: discover.rules[0]: when, enabledBy and tags belong" },
+		{ HEAD "discover:\n  rules:\n  - {env: A, when: x}\n", ERR_MALFORMED, "bundle.yaml:6: discover.rules[0]: when, nodes, enabledBy and tags belong" },
 		{ HEAD "discover: {rules: [{" TRIPLE ", when: '!'}]}\n", ERR_MALFORMED, "when: '!' names no key" },
 		{ HEAD "discover: {rules: [{" TRIPLE ", when: ''}]}\n", ERR_MALFORMED, "names no key" },
 		{ HEAD "discover: {rules: [{" TRIPLE ", tags: '{version}-{os}'}]}\n", ERR_MALFORMED, "takes {version}, {kernel} and {osTag}" },
