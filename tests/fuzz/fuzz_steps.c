@@ -23,6 +23,15 @@ static void check_needs(const struct steps *s)
 	free(height);
 }
 
+/* What was taken for a run makes a Job, whatever stands in it. */
+static void check_job(const struct step *s)
+{
+	auto_json json_t *job = steps_job(s->metadata.name, "x", &s->run, &s->run.command, true, NULL);
+
+	if (steps_where(&s->run) == STEP_IN_POD && !job)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 {
 	auto_helm_objects struct helm_objects o = { 0 };
@@ -42,5 +51,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 	for (i = 0; i < s.n; i++)
 		if (steps_find(&s, s.items[i].id) != &s.items[i])
 			abort();
+	for (i = 0; i < s.n; i++)
+		if (s.items[i].kind == STEP_RUN)
+			check_job(&s.items[i]);
 	return 0;
 }
