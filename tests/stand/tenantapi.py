@@ -5,8 +5,7 @@ Answers are {"meta": {"result_code", "result_msg"}, "data": …}, logins are HTT
 X-Clearml-Impersonate-As makes the request that user's. What is asked is a line of the log: method, path, who, status; no
 body. DIR/state.json is what it knows, written after each change. DIR/next.json, if it is there, holds what is to go
 wrong, by path: {"/auth.create_credentials": {"delay": 3}}: answered 3 s after it was done; {"status": 503, "times": 2}: not
-done; {"location": URL}: sent elsewhere; {"body": "text", "times": 1}; {"echo": true}: refused, with all of the body in the
-message.
+done.
 """
 import argparse
 import base64
@@ -140,12 +139,6 @@ class Handler(BaseHTTPRequestHandler):
             odd = self.api.trouble(self.path)
             if "status" in odd:
                 return self.send(odd["status"], {"meta": {"result_code": odd["status"], "result_msg": "out of order"}})
-            if "location" in odd:
-                return self.send(302, b"", [("Location", odd["location"])])
-            if "body" in odd:
-                return self.send(200, odd["body"].encode())
-            if "echo" in odd:
-                return self.send(400, {"meta": {"result_code": 400, "result_msg": "no: " + body.decode()}})
             try:
                 user = self.api.login(self.headers.get("Authorization"))
                 user = self.headers.get("X-Clearml-Impersonate-As", user)
