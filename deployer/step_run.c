@@ -30,6 +30,8 @@ static int exec_pods(struct engine *g, const struct step_run *r, struct strv *ou
 	json_array_foreach(pods, i, pod) {
 		const char *name = jdoc_text(pod, "metadata", "name", NULL);
 
+		if (r->exec.node && !str_eq(jdoc_text(pod, "spec", "nodeName", NULL), r->exec.node))
+			continue;
 		if (is_ready(pod))
 			strv_push(out, name);
 		else if (r->exec.each)
@@ -37,7 +39,8 @@ static int exec_pods(struct engine *g, const struct step_run *r, struct strv *ou
 	}
 	strv_sort(out);
 	if (out->n == 0)
-		return err_set(e, ERR_NOT_READY, "pods '%s' in namespace '%s': none is ready", r->exec.selector, r->ns);
+		return err_set(e, ERR_NOT_READY, "pods '%s' in namespace '%s'%s%s: none is ready", r->exec.selector, r->ns,
+			       r->exec.node ? " on node " : "", r->exec.node ? r->exec.node : "");
 	for (; out->n > 1 && !r->exec.each; out->items[out->n] = NULL)
 		free(out->items[--out->n]);
 	return 0;

@@ -92,15 +92,22 @@ const struct step *steps_find(const struct steps *s, const char *id)
 
 const struct step *steps_secret(const struct steps *s, const char *name, const char *key)
 {
-	for (size_t i = 0; i < s->n; i++)
-		if (s->items[i].kind == STEP_SECRET && strcmp(s->items[i].secret.name, name) == 0 &&
-		    jdoc_text(s->items[i].secret.data, key, NULL))
-			return &s->items[i];
-	for (size_t i = 0; i < s->n; i++)
-		if (s->items[i].kind == STEP_CALL && strcmp(s->items[i].metadata.name, name) == 0 &&
-		    step_call_saves(&s->items[i].call, key))
-			return &s->items[i];
-	return NULL;
+	const struct step *named = NULL, *call = NULL;
+
+	for (size_t i = 0; i < s->n; i++) {
+		const struct step *t = &s->items[i];
+		bool has_name = strcmp(t->metadata.name, name) == 0;
+
+		if (t->kind == STEP_SECRET && jdoc_text(t->secret.data, key, NULL)) {
+			if (strcmp(t->secret.name, name) == 0)
+				return t;
+			if (has_name)
+				named = t;
+		}
+		if (t->kind == STEP_CALL && has_name && step_call_saves(&t->call, key))
+			call = t;
+	}
+	return named ? named : call;
 }
 
 static int check_unique(const struct steps *s, struct err *e)

@@ -173,6 +173,7 @@ static const struct type call_block = TYPE(struct step_call, call_fields);
 static const struct field exec_fields[] = {
 	F_STR(struct step_exec, selector, "selector", F_REQUIRED),
 	F_STR(struct step_exec, container, "container", 0),
+	F_STR(struct step_exec, node, "node", 0),
 	F_STR(struct step_exec, each, "each", 0),
 	{ 0 }
 };

@@ -145,6 +145,8 @@ int step_check_run(const char *name, const struct step_run *r, struct err *e)
 		return err_set(e, ERR_MALFORMED, "metadata.name: more than %d characters: a Job is named after it", NAME_MAX_JOB);
 	if ((r->ns && !step_name_ok(r->ns, 63)) || (r->service_account && !step_name_ok(r->service_account, 253)))
 		return err_set(e, ERR_MALFORMED, "namespace or serviceAccount: not a Kubernetes name");
+	if (r->exec.node && !steps_is_node_name(r->exec.node))
+		return err_set(e, ERR_MALFORMED, "exec.node: '%s' is not a node's name", r->exec.node);
 	if (r->exec.each && strcmp(r->exec.each, "node") != 0)
 		return err_set(e, ERR_MALFORMED, "exec.each: '%s': use node, or leave it out", r->exec.each);
 	if (r->security_context && !json_is_object(r->security_context))

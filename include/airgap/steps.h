@@ -123,8 +123,8 @@ struct step_call {
  *	                each with its mountPath) say otherwise. The Job goes when it succeeded; a failed one stays for a look
  *	                until the next run.
  *	where: host     on the machine of the deployer, in a folder of its own, with PATH, KUBECONFIG and nothing else.
- *	where: exec     in a container of the pods that `exec.selector` means: in all of them with each: node, else in the
- *	                first that is Ready.
+ *	where: exec     in a container of the pods that `exec.selector` means, on `exec.node` if it is given: in all of them with
+ *	                each: node, else in the first that is Ready.
  *
  * `env` may have references: for a pod they stand in a Secret for as long as it runs. `command` and `unless` may not, since
  * everybody on the machine can read them; "$$(NAME)" in a pod's command is Kubernetes' own $(NAME). `files`, {NAME: PATH}, are
@@ -136,7 +136,7 @@ struct step_call {
  * annotation airgap/replicas until they are back, so that a run which was killed in between brings them back the
  * next time. What is not there is left out.
  */
-struct step_exec { char *selector, *container, *each; };
+struct step_exec { char *selector, *container, *node, *each; };  /* node: those on this one alone; NULL = wherever */
 struct step_scale { char *kind, *ns, *name; };  /* ns NULL = the run's */
 struct step_run {
 	char *where;                    /* pod | host | exec; NULL = pod */
@@ -197,7 +197,8 @@ bool steps_duration(const char *text, unsigned fallback, unsigned *out) MUST_CHE
 bool steps_is_node_name(const char *item);
 /* The call keeps a value under this name, from its own answer or from what it found. */
 bool step_call_saves(const struct step_call *c, const char *key);
-/* `$(secret:NAME/KEY)`: the Secret step with that key that makes Secret NAME, else the Call step NAME that saves KEY; or NULL. */
+/* `$(secret:NAME/KEY)`: the Secret step with that key that makes Secret NAME, else the one that is called so, else the Call
+ * step NAME that saves KEY; or NULL. */
 const struct step *steps_secret(const struct steps *s, const char *name, const char *key);
 
 enum step_where { STEP_IN_POD, STEP_ON_HOST, STEP_BY_EXEC };

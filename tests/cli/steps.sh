@@ -394,7 +394,7 @@ work() {
 	- {apiVersion: airgap/v1, kind: Wait, metadata: {name: work}, needs: [Apply/work], wait: {until: Ready, timeout: 60s, object: {
 	    apiVersion: apps/v1, kind: Deployment, namespace: t, name: work}}}
 	- {apiVersion: airgap/v1, kind: Run, metadata: {name: mark}, needs: [Wait/work], run: {where: exec, namespace: t, exec: {selector: app=work,
-	    container: work, each: node}, unless: [/bin/busybox, test, -e, /data/done], command: [/bin/busybox, touch, /data/done]}}
+	    container: work, node: node, each: node}, unless: [/bin/busybox, test, -e, /data/done], command: [/bin/busybox, touch, /data/done]}}
 	END
 	[ $# = 0 ] || in_pod slow "$1" | sed 's/run:/needs: [Run\/mark], run:/'
 }

@@ -88,7 +88,7 @@ TEST(reads_every_key_of_every_block)
 		STEP("Run", "p", "run: {where: pod, namespace: in, image: 'i:1', command: [a, '$$(X)'], env: {X: '$(secret:s/k)'}, serviceAccount: sa,\n"
 		     "  securityContext: {runAsUser: 0}, volumes: [{name: v, mountPath: /v, emptyDir: {}}], files: {f: /in/f},\n"
 		     "  scaleDown: [{kind: Deployment, namespace: in, name: d}], unless: [b], timeout: 5m}")
-		STEP("Run", "x", "run: {where: exec, namespace: in, command: [a], exec: {selector: a=b, container: c, each: node}}")
+		STEP("Run", "x", "run: {where: exec, namespace: in, command: [a], exec: {selector: a=b, container: c, node: n1, each: node}}")
 		STEP("Probe", "q", "probe: {id: P17, title: t, need: none, run: {where: host, command: [a], files: {f: d/f}}}"));
 	auto_steps struct steps s = { 0 };
 	struct err e = { 0 };
@@ -153,6 +153,9 @@ TEST(what_a_call_saves_is_a_need_of_what_uses_it)
 	/* The Secret goes first where both have the name. */
 	assert_needs(CALL_MAKES("a") STEP("Secret", "s", "secret: {namespaces: [x], name: a, data: {k: v}}")
 		     RELEASE("r", "x", ", values: {p: '$(secret:a/k)'}"), "Call/a<-; Secret/s<-; Release/r<-Secret/s");
+	/* A Secret is known by its step's name too. */
+	assert_needs(STEP("Secret", "s", "secret: {namespaces: [x], name: a, data: {k: v}}")
+		     RELEASE("r", "x", ", values: {p: '$(secret:s/k)'}"), "Secret/s<-; Release/r<-Secret/s");
 	assert_needs(STEP("Call", "v", "call: {url: /, via: {service: s, namespace: x, port: 1}}") NAMESPACE("x"),
 		     "Call/v<-Namespace/x; Namespace/x<-");
 }
@@ -212,6 +215,7 @@ TEST(refuses_runs_that_make_no_sense)
 		{ "{where: exec, namespace: x, command: [a]}", "exec: missing" },
 		{ "{where: exec, namespace: x, command: [a], exec: {selector: a}, env: {A: b}}", "env: has no meaning" },
 		{ "{where: exec, namespace: x, command: [a], exec: {selector: a, each: pod}}", "exec.each" },
+		{ "{where: exec, namespace: x, command: [a], exec: {selector: a, node: --all}}", "exec.node" },
 		{ "{" POD ", exec: {selector: a}}", "exec: has no meaning" },
 		{ "{" POD ", command: ['$(env:TOKEN)']}", "command: $(env:TOKEN) would stand where all can read it" },
 		{ "{" POD ", unless: ['a $(secret:s/k)']}", "unless: $(secret:s/k)" },
