@@ -278,12 +278,12 @@ def evil_words(r, n):
 
 # ---- time
 
-@case("silence", wanted=26, command="get {url} --tries 2", seconds=7, most=2)
+@case("silence", wanted=26, command="get {url} --tries 2", seconds=20, most=2)
 def silence(r, n):
     r.silence()
 
 
-@case("silence-amid", check="body", seconds=6, most=2)
+@case("silence-amid", check="body", seconds=20, most=2)
 def silence_amid(r, n):
     if n == 0:
         r.reply(200, BODY, cut=HALF)
@@ -292,7 +292,7 @@ def silence_amid(r, n):
         r.content()
 
 
-@case("drip", wanted=26, command="get {url} --tries 1", seconds=6, most=1)
+@case("drip", wanted=26, command="get {url} --tries 1", seconds=20, most=1)
 def drip(r, n):
     r.head(200, length=len(BODY))
     while r.send(b"x"):
