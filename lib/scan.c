@@ -240,6 +240,8 @@ static int scan_map(struct walk *w, json_t *map, struct err *e)
 	if (triple < 0 || pair < 0)
 		return -1;
 	json_object_foreach(map, name, child) {
+		if (ref_looks_like(name) && walk_add(w, name, false, false, e) < 0)
+			return -1;
 		if ((triple && rule_triple_key(w, map, name)) || (pair && json_is_string(child) && scan_pair_key(name)))
 			continue;
 		if (scan_child(w, map, name, name, child, e) < 0)

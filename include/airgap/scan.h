@@ -2,7 +2,7 @@
  * scan - finds image references in rendered objects, each with the place where it stands (design §3).
  *
  * The bundler discovers with it, the deployer proves with it: one scanner, so what one finds the other checks.
- * Every string leaf of every document is looked at: containers, init and ephemeral containers, image volumes, hooks,
+ * Every string leaf of every document is looked at, and keys that are references: containers, init and ephemeral containers, image volumes, hooks,
  * custom resources, env, args, ConfigMaps (YAML and JSON within, to two levels; HOCON, properties, shell lines), Secrets
  * and binaryData (out of their base64), archives within those, plus triples and rules from the manifest. Objects of
  * `helm test` hooks are left out unless `tests`.
