@@ -86,24 +86,34 @@ static struct image_archive *open_archive(struct works *all, const char *path, s
 	return a;
 }
 
-static int ask_layout(struct works *all, struct work *w, struct err *e)
+/* *path is what from points to. */
+static int open_layout(struct works *all, struct work *w, const char *layout, char **path, struct image_from *from, struct err *e)
 {
-	struct run *r = all->run;
-	auto_free char *path = run_path(r, w->want->layout);
-	struct image_from from = { .layout = path };
 	struct stat st;
 
-	if (stat(path, &st) < 0)
-		return err_sys(e, "'%s'", path);
+	*path = run_path(all->run, layout);
+	from->layout = *path;
+	if (stat(*path, &st) < 0)
+		return err_sys(e, "'%s'", *path);
 	if (!S_ISDIR(st.st_mode))
-		from.archive = open_archive(all, path, e);
-	if (!S_ISDIR(st.st_mode) && !from.archive)
+		from->archive = open_archive(all, *path, e);
+	if (!S_ISDIR(st.st_mode) && !from->archive)
 		return -1;
-	w->place = run_lock_path(r, w->want->layout);
-	from.source = (struct lock_source){ .kind = from.archive ? LOCK_MEMBER : LOCK_LAYOUT, .location = w->place };
-	if (from.archive)
-		from.source.archive = image_archive_digest(from.archive);
-	return image_resolve(&from, &w->want->ref, platforms_of(r, w->want), &w->result, e);
+	w->place = run_lock_path(all->run, layout);
+	from->source = (struct lock_source){ .kind = from->archive ? LOCK_MEMBER : LOCK_LAYOUT, .location = w->place };
+	if (from->archive)
+		from->source.archive = image_archive_digest(from->archive);
+	return 0;
+}
+
+static int ask_layout(struct works *all, struct work *w, struct err *e)
+{
+	struct image_from from = { 0 };
+	auto_free char *path = NULL;
+
+	if (open_layout(all, w, w->want->layout, &path, &from, e) < 0)
+		return -1;
+	return image_resolve(&from, &w->want->ref, platforms_of(all->run, w->want), &w->result, e);
 }
 
 /* A digest that is gone while its tag is there was most likely replaced upstream. */
@@ -207,23 +217,58 @@ static int ask_registry(struct works *all, struct work *w, struct err *e)
 	return there;
 }
 
-static int ask_made(struct run *r, struct work *w, struct err *e)
+/* The base is an image of the manifest that no registry has; NULL: it is none. */
+static const struct image *find_own(const struct works *all, const struct ref *base)
 {
-	auto_image_layer struct image_layer layer = { 0 };
-	auto_ref struct ref base = { 0 }, at = { 0 };
+	for (size_t i = 0; i < all->n; i++)
+		if ((all->items[i].want->layout || all->items[i].want->base) && ref_eq(&all->items[i].want->ref, base))
+			return all->items[i].want;
+	return NULL;
+}
+
+static int make_from_registry(struct run *r, struct work *w, const struct ref *base, const struct image_layer *layer, struct err *e)
+{
+	auto_ref struct ref at = { 0 };
 	struct image_from from = { 0 };
 
-	if (ref_parse(w->want->base, &base, e) < 0 || open_registry(r, w, &base, &at, &from, e) < 0 ||
-	    image_layer_make(r->dir, *r->prefix ? r->prefix : ".", &w->want->add, &layer, e) < 0)
+	if (open_registry(r, w, base, &at, &from, e) < 0)
 		return -1;
-	return judge(w, &base, &from, image_make(&from, &base, &layer, platforms_of(r, w->want), &w->result, e), e);
+	return judge(w, base, &from, image_make(&from, base, layer, platforms_of(r, w->want), &w->result, e), e);
+}
+
+static int make_from_layout(struct works *all, struct work *w, const struct ref *base, const char *layout,
+			    const struct image_layer *layer, struct err *e)
+{
+	struct image_from from = { 0 };
+	auto_free char *path = NULL;
+
+	if (open_layout(all, w, layout, &path, &from, e) < 0)
+		return -1;
+	return image_make(&from, base, layer, platforms_of(all->run, w->want), &w->result, e);
+}
+
+static int ask_made(struct works *all, struct work *w, struct err *e)
+{
+	struct run *r = all->run;
+	auto_image_layer struct image_layer layer = { 0 };
+	auto_ref struct ref base = { 0 };
+	const struct image *own;
+
+	if (ref_parse(w->want->base, &base, e) < 0)
+		return -1;
+	own = find_own(all, &base);
+	if (own && own->base)
+		return err_set(e, ERR_UNSUPPORTED, "its base '%s' is made as well: add all files to the base of that one", w->want->base);
+	if (image_layer_make(r->dir, *r->prefix ? r->prefix : ".", &w->want->add, &layer, e) < 0)
+		return -1;
+	return own ? make_from_layout(all, w, &base, own->layout, &layer, e) : make_from_registry(r, w, &base, &layer, e);
 }
 
 static int ask_one(struct works *all, struct work *w, struct err *e)
 {
 	if (w->want->layout)
 		return ask_layout(all, w, e);
-	return w->want->base ? ask_made(all->run, w, e) : ask_registry(all, w, e);
+	return w->want->base ? ask_made(all, w, e) : ask_registry(all, w, e);
 }
 
 /* Never fails itself: all images are asked for before any failure is told. */

@@ -117,6 +117,19 @@ rm -rf "$T/cache" "$T/b.zst"
 ok 'built again without a cache' build --key "$T/k.key"
 is 'it is the same bundle' "$(tail -c +16397 "$T/b.zst" | sha256sum)" "$(tail -c +16397 "$T/first.zst" | sha256sum)"
 
+# ---- on an image of the manifest that no registry has
+mkdir "$w/own"
+tests/stand/save "$w/own/app.tar" "$T/img/app=own/app:1.0"
+cp "$w/bundle.lock.yaml" "$T/lock"
+manifest '{ref: "own/app:1.0", layout: own/app.tar}' '{ref: "local/own:1", base: "own/app:1.0", add: [apps/apps.zip]}'
+ok 'a base that is an archive beside the manifest' lock
+is 'its layers come from there' "$(value '[blob(l["digest"])["sources"][0]["location"] for l in made(image("own:1")["target"])["layers"]]')" "['own/app.tar', 'own/app.tar', '.']"
+rm "$T/b.zst"
+ok 'and is built' build
+manifest '{ref: "own/made:1", base: "docker.io/demo/app:1.0", add: [upload_apps.py]}' '{ref: "local/own:1", base: "own/made:1", add: [apps/apps.zip]}'
+fails 'a base that is made itself: 19' 19 lock
+cp "$T/lock" "$w/bundle.lock.yaml"
+
 # ---- what has changed since the lock
 rm -rf "$T/b.zst" "$T/cache"
 cp "$w/apps/apps.zip" "$T/apps.zip"
