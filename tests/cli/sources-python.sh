@@ -185,3 +185,19 @@ like 'is named' "$(said)" 'broken-1.0-py3-none-any.whl'
 fails 'and at lock' 2 lock
 like 'pip says so' "$(said)" 'DO NOT MATCH THE HASHES'
 ok 'no password in lock, bundle or cache' sh -c "! grep -rq 'canary-' '$w' '$T/a.zst' '$T/cache'"
+
+# ---- while pip runs
+mute=$(free_port)
+mkdir -p "$T/stand/mute"
+start_server "$T/stand/mute" mute python3 -c "import socket, time
+s = socket.create_server(('127.0.0.1', $mute)); time.sleep(600)"
+wait_server "$T/stand/mute" mute 10 python3 -c "import socket; socket.create_connection(('127.0.0.1', $mute))" 2>/dev/null
+manifest '"app"' && sed -i "s/:$port/:$mute/g" "$w/b.yaml"
+(cd "$w" && exec "$bundler" lock --no-progress b.yaml) >/dev/null 2>&1 &
+pid=$!
+until pip=$(pgrep -P "$pid") && tr '\0' ' ' <"/proc/$pip/cmdline" | grep -q dry-run; do sleep 0.05; done
+ok 'no password in its command line or environment' sh -c "! cat /proc/$pip/cmdline /proc/$pip/environ | tr '\\0' '\\n' | grep -q 'canary\|INDEX_PASSWORD'"
+kill -9 "$pid"
+wait "$pid" 2>/dev/null
+sleep 0.3
+ok 'a killed program leaves no pip' test -z "$(started_at "$pip")"

@@ -139,6 +139,32 @@ TEST(stops_at_the_ceiling_of_bytes)
 	assert_non_null(strstr(e.msg, "more than 1048576 bytes"));
 }
 
+/* Trees that git itself would not make. */
+TEST(refuses_trees_that_would_leave_their_folder)
+{
+	static const char *const scripts[] = {
+		/* a file called "..", ".git", "a<newline>b"; a folder called ".."; forty folders in each other */
+		"t=$(printf '100644 blob %s\\t..\\0' $b | git mktree -z)", "t=$(printf '100644 blob %s\\t.GIT\\0' $b | git mktree -z)",
+		"t=$(printf '100644 blob %s\\ta\\nb\\0' $b | git mktree -z)",
+		"d=$(printf '100644 blob %s\\tx\\0' $b | git mktree -z); t=$(printf '040000 tree %s\\t..\\0' $d | git mktree -z)",
+		"t=$(printf '100644 blob %s\\tx\\0' $b | git mktree -z); for i in $(seq 40); do t=$(printf '040000 tree %s\\td\\0' $t | git mktree -z); done",
+	};
+	auto_free char *dir = at("a"), *out = at("bad"), *name = at("oid"), *outside = at("bad/../x");
+
+	for (size_t i = 0; i < ARRAY_LEN(scripts); i++) {
+		auto_free char *script = xasprintf("cd a; b=$(echo hi | git hash-object -w --stdin); %s; "
+						   "printf %%s $(git commit-tree -m x $t) >../oid; rm -rf ../bad; mkdir ../bad", scripts[i]);
+		auto_buf struct buf oid = BUF_INIT(GITREPO_OID);
+
+		sh(script);
+		assert_ok(fs_load(name, GITREPO_OID, &oid, &e), e);
+		assert_int_equal(gitrepo_export(dir, buf_str(&oid), "", out, &e), -1);
+		if (e.code != ERR_UNSAFE && e.code != ERR_LIMIT)
+			fail_msg("%zu: %d: %s", i, e.code, e.msg);
+		assert_int_equal(access(outside, F_OK), -1);
+	}
+}
+
 /* The kernel takes the connection, and nobody ever answers. */
 TEST(gives_up_a_server_that_is_silent)
 {
@@ -187,6 +213,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(an_oid_is_forty_digits),
 		cmocka_unit_test(fetches_once_and_exports),
 		cmocka_unit_test(stops_at_the_ceiling_of_bytes),
+		cmocka_unit_test(refuses_trees_that_would_leave_their_folder),
 		cmocka_unit_test(gives_up_a_server_that_is_silent),
 		cmocka_unit_test(bundles_of_the_same_objects_are_the_same),
 	};
