@@ -35,8 +35,8 @@ static int ask_registry(const struct image_from *f, const char *ref, struct imag
 	return take(out, &m.bytes, m.type, &m.digest);
 }
 
-/* A HEAD says what the tag is now and costs nothing on Docker Hub; the bytes may be here already. */
-static int name_in_registry(const struct image_from *f, const struct ref *r, struct image_manifest *out, struct err *e)
+/* Where pulls are counted a HEAD says what the tag is now and costs nothing; the bytes may be here already. */
+static int name_by_head(const struct image_from *f, const struct ref *r, struct image_manifest *out, struct err *e)
 {
 	CLEANUP(registry_manifest_release) struct registry_manifest m = REGISTRY_MANIFEST_INIT;
 	auto_buf struct buf bytes = BUF_INIT(OCI_MANIFEST_MAX);
@@ -59,6 +59,14 @@ static int name_in_registry(const struct image_from *f, const struct ref *r, str
 	if (there)
 		return take(out, &bytes, m.type, &m.digest);
 	return ask_registry(f, digest_text(&m.digest, digest), out, e);
+}
+
+/* Elsewhere a GET is one request where a HEAD may be two. */
+static int name_in_registry(const struct image_from *f, const struct ref *r, struct image_manifest *out, struct err *e)
+{
+	if (r->has_digest || registry_counts_pulls(f->registry))
+		return name_by_head(f, r, out, e);
+	return ask_registry(f, r->tag, out, e);
 }
 
 /* ---- a layout */

@@ -57,6 +57,8 @@ int writer_commit(struct bundle_writer *w, uint64_t frame, const uint8_t *p, con
 {
 	if (fs_write_at(w->fd, p, line->bytes, at, e) < 0)
 		return err_wrap(e, "'%s'", w->partial);
+	/* Now, not when the kernel has collected gigabytes: the end would be a long wait for the disk. */
+	fs_write_back(w->fd, at, line->bytes);
 	w->lines[frame] = *line;
 	return journal_add(&w->journal, frame, line, e);
 }

@@ -143,7 +143,7 @@ int content_new_keep(struct content_new *n, struct digest *out, uint64_t *out_si
 	struct digest d = hash_end(&n->hash);
 	auto_free char *path = content_path(&d);
 
-	if (fs_sync(n->fd, e) < 0 || link_as(n, path, e) < 0 || fs_sync_parent(path, e) < 0)
+	if (link_as(n, path, e) < 0)
 		return -1;
 	if (out)
 		*out = d;

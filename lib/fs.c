@@ -263,6 +263,12 @@ int fs_write_at(int fd, const void *p, size_t n, uint64_t at, struct err *e)
 	return 0;
 }
 
+void fs_write_back(int fd, uint64_t at, uint64_t n)
+{
+	if (sync_file_range(fd, (off_t)at, (off_t)n, SYNC_FILE_RANGE_WRITE) < 0)
+		return;         /* a hint: fsync tells what went wrong */
+}
+
 int fs_size(int fd, uint64_t *out, struct err *e)
 {
 	struct stat st;

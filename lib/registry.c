@@ -89,6 +89,11 @@ int registry_quota(struct registry *r, uint64_t *limit, uint64_t *remaining)
 	return 1;
 }
 
+bool registry_counts_pulls(const struct registry *r)
+{
+	return is_hub(r->host) || r->quota_left != UINT64_MAX;
+}
+
 /* ---- names and errors ---- */
 
 int registry_check_names(const char *repository, const char *ref, struct err *e)

@@ -1,8 +1,8 @@
 /*
  * content - what lock had to read or make, kept by digest in $XDG_CACHE_HOME/airgap/content/sha256/<hex>.
  *
- * A cache: everything in it can be had again from the lock's sources. Saved whole or not at all, on disk when
- * saved; any number of programs may use it at once. content_load compares before it hands out; content_open does
+ * A cache: everything in it can be had again from the lock's sources. Saved whole or not at all, but not forced to the disk (a
+ * thousand images are four thousand waits for it): what a machine that stopped left damaged is dropped by its reader. Any number of programs may use it at once. content_load compares before it hands out; content_open does
  * not: its reader hashes (the bundle writer does).
  *
  *	auto_content_new struct content_new n = CONTENT_NEW_INIT;
@@ -23,7 +23,7 @@ int content_open(const struct digest *d, uint64_t size, int *out_fd, struct err 
 /* Takes one out that turned out damaged. */
 int content_drop(const struct digest *d, struct err *e) MUST_CHECK;
 
-/* 0: on disk under its digest, which *out (may be NULL) is. */
+/* 0: there under its digest, which *out (may be NULL) is. */
 int content_save(const void *p, size_t n, struct digest *out, struct err *e) MUST_CHECK;
 
 /* The same for what does not fit memory, or whose digest is learnt on the way. */

@@ -28,6 +28,7 @@ int fs_save(const char *path, const void *p, size_t n, mode_t mode, struct err *
 int fs_read_exact(int fd, void *p, size_t n, uint64_t at, struct err *e) MUST_CHECK;   /* short: ERR_TRUNCATED */
 int fs_write_all(int fd, const void *p, size_t n, struct err *e) MUST_CHECK;
 int fs_write_at(int fd, const void *p, size_t n, uint64_t at, struct err *e) MUST_CHECK;
+void fs_write_back(int fd, uint64_t at, uint64_t n);    /* the disk may begin with these bytes; a hint, waits for nothing */
 int fs_size(int fd, uint64_t *out, struct err *e) MUST_CHECK;
 int fs_sync(int fd, struct err *e) MUST_CHECK;
 int fs_sync_parent(const char *path, struct err *e) MUST_CHECK;         /* the folder that holds path */

@@ -140,3 +140,5 @@ struct registry_stats registry_stats(struct registry *r);
 
 /* Docker Hub's pull quota as last seen: 1, or 0 when no answer carried one. */
 int registry_quota(struct registry *r, uint64_t *limit, uint64_t *remaining);
+/* A GET of a manifest is counted there: Docker Hub, or one that named a quota. */
+bool registry_counts_pulls(const struct registry *r);
