@@ -2,6 +2,8 @@
 #include "build.h"
 #include "blob_name.h"
 #include "crew.h"
+#include "plan.h"
+#include "quota.h"
 
 #include <airgap/bundle_write.h>
 #include <airgap/content.h>
@@ -336,12 +338,33 @@ static int open_writer(struct build *b, struct err *e)
 	return -1;
 }
 
+static int open_fetcher(struct build *b, const char *lock_dir, struct err *e)
+{
+	struct remote_opts r = { .env_proxy = b->o->env_proxy, .jobs = b->in.jobs };
+
+	if (quota_choice(b->o->quota, &r.quota_stop, e) < 0)
+		return -1;
+	b->fetcher = fetcher_new(b->lock, lock_dir, &r, e);
+	return b->fetcher ? 0 : -1;
+}
+
+static int dry_run(struct build *b, struct err *e)
+{
+	auto_layout struct layout l = { 0 };
+	auto_free char *dir = fs_dirname(b->output);
+
+	if (layout_make(&l, b->in.blobs, b->in.n_blobs, b->in.json_len, b->in.index_json_len, e) < 0)
+		return -1;
+	return plan_print(b->lock, dir, layout_size_most(&l), b->o->json, e);
+}
+
 int build_bundle(const struct lock *l, const char *lock_dir, const struct build_opts *o, struct err *e)
 {
 	CLEANUP(build_release) struct build b = {
 		.lock = l, .o = o, .output = o->output ? o->output : "bundle.tar.zst",
 		.lock_places = PTHREAD_MUTEX_INITIALIZER, .json = BUF_INIT(CONTENTS_MAX), .index = BUF_INIT(FRAME_BLOB_BYTES),
 	};
+	auto_free char *dir = fs_dirname(b.output);
 	char text[DIGEST_TEXT];
 	struct digest id;
 
@@ -349,8 +372,11 @@ int build_bundle(const struct lock *l, const char *lock_dir, const struct build_
 		log_warn("%s", l->warnings.items[i]);
 	if (open_signer(&b, e) < 0 || fill_input(&b, e) < 0)
 		return -1;
-	b.fetcher = fetcher_new(l, lock_dir, &(struct remote_opts){ .env_proxy = o->env_proxy, .jobs = b.in.jobs }, e);
-	if (!b.fetcher || open_writer(&b, e) < 0)
+	if (o->dry_run)
+		return dry_run(&b, e);
+	if (open_fetcher(&b, lock_dir, e) < 0 || plan_tell(l, dir, e) < 0)
+		return -1;
+	if (open_writer(&b, e) < 0)
 		return -1;
 	if (fetch_all(&b, e) < 0)
 		return -1;

@@ -14,6 +14,8 @@ struct build_opts {
 	struct strv overlays;
 	bool no_referrers;              /* for a manifest */
 	unsigned jobs;                  /* downloads at once, and of one host at most; 0 = 16 */
+	const char *quota;              /* quota.h */
+	bool dry_run, json;             /* say what would be fetched, and fetch nothing */
 	bool env_proxy;                 /* the environment's proxies, where a host's settings name none */
 	unsigned level;                 /* of zstd; 0 = 3 */
 };

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "build.h"
+#include "quota.h"
 #include "resolve.h"
 
 #include <airgap/cli.h>
@@ -16,6 +17,9 @@ const struct opt build_options[] = {
 	OPT_STR(struct build_opts, facts, 0, "facts", "FILE", "what `deployer facts` wrote on site (a manifest only)"),
 	OPT_FLAG(struct build_opts, no_referrers, 0, "no-referrers", "leave signatures and SBOMs of images behind (a manifest only)"),
 	OPT_UINT(struct build_opts, jobs, 'j', "jobs", "N", "downloads at once (default 16)"),
+	OPT_STR(struct build_opts, quota, 0, "quota", "wait|stop", "when no counted pull is left: wait for more (default), or stop"),
+	OPT_FLAG(struct build_opts, dry_run, 'n', "dry-run", "say what would be fetched from where, and fetch nothing"),
+	OPT_FLAG(struct build_opts, json, 0, "json", "with --dry-run: as JSON"),
 	OPT_FLAG(struct build_opts, env_proxy, 0, "env-proxy", "use the proxies of http_proxy, https_proxy and no_proxy"),
 	OPT_UINT(struct build_opts, level, 0, "level", "N", "zstd level 1 to 19 of what is compressed (default 3)"),
 	{ 0 }
@@ -35,9 +39,14 @@ static int build_lock(const char *path, const struct build_opts *o, struct err *
 
 static int build_manifest(const char *path, const struct build_opts *o, struct err *e)
 {
+	bool stop = false;
+
+	if (quota_choice(o->quota, &stop, e) < 0)
+		return -1;
+
 	const struct resolve_opts r = {
 		.site = o->site, .overlays = &o->overlays, .facts = o->facts,
-		.no_referrers = o->no_referrers, .jobs = o->jobs, .env_proxy = o->env_proxy,
+		.no_referrers = o->no_referrers, .jobs = o->jobs, .env_proxy = o->env_proxy, .quota_stop = stop,
 	};
 	auto_lock struct lock l = { 0 };
 	auto_free char *dir = fs_dirname(path);

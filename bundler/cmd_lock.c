@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
+#include "quota.h"
 #include "resolve.h"
 
 #include <airgap/fs.h>
@@ -7,7 +8,7 @@
 
 #include <stdio.h>
 
-struct lock_opts { const char *site, *facts, *output; struct strv overlays; unsigned jobs; bool no_referrers, env_proxy; };
+struct lock_opts { const char *site, *facts, *output, *quota; struct strv overlays; unsigned jobs; bool no_referrers, env_proxy; };
 
 const struct opt lock_options[] = {
 	OPT_STR(struct lock_opts, output, 'o', "output", "LOCK", "write to LOCK, - is stdout (default MANIFEST with .lock.yaml)"),
@@ -16,6 +17,7 @@ const struct opt lock_options[] = {
 	OPT_STR(struct lock_opts, facts, 0, "facts", "FILE", "what `deployer facts` wrote on site"),
 	OPT_FLAG(struct lock_opts, no_referrers, 0, "no-referrers", "leave signatures and SBOMs of images behind"),
 	OPT_UINT(struct lock_opts, jobs, 'j', "jobs", "N", "requests and renders at once"),
+	OPT_STR(struct lock_opts, quota, 0, "quota", "wait|stop", "when no counted pull is left: wait for more (default), or stop"),
 	OPT_FLAG(struct lock_opts, env_proxy, 0, "env-proxy", "use the proxies of http_proxy, https_proxy and no_proxy"),
 	{ 0 }
 };
@@ -60,9 +62,14 @@ int lock_run(const void *opts, char **args, struct err *e)
 	auto_free char *output = o->output ? xstrdup(o->output) : default_output(args[0]);
 	bool is_stdout = strcmp(output, "-") == 0;
 	auto_free char *base = is_stdout ? xstrdup(".") : fs_dirname(output);
+	bool stop = false;
+
+	if (quota_choice(o->quota, &stop, e) < 0)
+		return -1;
+
 	const struct resolve_opts r = {
 		.site = o->site, .overlays = &o->overlays, .facts = o->facts, .base = base,
-		.no_referrers = o->no_referrers, .jobs = o->jobs, .env_proxy = o->env_proxy,
+		.no_referrers = o->no_referrers, .jobs = o->jobs, .env_proxy = o->env_proxy, .quota_stop = stop,
 	};
 	auto_lock struct lock l = { 0 };
 	auto_buf struct buf text = BUF_INIT(LOCK_MAX);

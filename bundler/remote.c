@@ -6,12 +6,14 @@
 #include <airgap/log.h>
 
 #include <pthread.h>
+#include <time.h>
 
 #define RESOLVER_STALL_MS 30000u         /* questions, not downloads of hours */
 
 struct remote {
 	struct http_client *http;
 	struct credential_set *credentials;
+	bool quota_stop;
 	const struct lock_host *hosts; size_t n_hosts;
 	char *base;
 	bool env_proxy;
@@ -95,6 +97,7 @@ struct remote *remote_new(const struct lock_host *hosts, size_t n, const char *b
 	auto_remote struct remote *r = xcalloc(1, sizeof(*r));
 
 	o = o ? o : &none;
+	r->quota_stop = o->quota_stop;
 	pthread_mutex_init(&r->lock, NULL);
 	r->hosts = hosts;
 	r->n_hosts = n;
@@ -164,9 +167,23 @@ char *remote_ca(const struct remote *r, const struct lock_host *h)
 	return file_path(h->ca, r->base);
 }
 
+static void tell_quota(const char *host, const struct registry_quota *q)
+{
+	time_t end = time(NULL) + (time_t)q->window;
+	struct tm tm;
+	char until[32];
+
+	localtime_r(&end, &tm);
+	strftime(until, sizeof(until), "%Y-%m-%d %H:%M", &tm);
+	log_warn("%s: all %llu pulls of %llu h are used: waiting for more, until %s at the latest; log in for more", host,
+		 (unsigned long long)q->limit, (unsigned long long)(q->window + 3599) / 3600, until);
+}
+
 static struct registry *find_or_open(struct remote *r, const char *host, struct err *e)
 {
-	const struct registry_options o = { .credentials = r->credentials };
+	const struct registry_options o = {
+		.credentials = r->credentials, .quota_stop = r->quota_stop, .on_quota = tell_quota,
+	};
 	struct registry *reg;
 
 	for (size_t i = 0; i < r->n_registries; i++)

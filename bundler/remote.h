@@ -16,6 +16,7 @@ struct remote_opts {                    /* zero = the default named */
 	 * for good (http.h). */
 	bool resolver;
 	bool env_proxy;                 /* the environment's proxies, where a host's settings name none */
+	bool quota_stop;                /* an error where pulls are counted and none is left; else it is waited for more */
 	unsigned jobs;                  /* exchanges with one host at once, at most; 0 = not limited */
 };
 

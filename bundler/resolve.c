@@ -277,7 +277,9 @@ static int open_run(struct run *r, const char *path, const struct resolve_opts *
 	/* The lock's hosts speak of paths as the lock sees them: the same files. */
 	auto_free char *base = o->base ? xstrdup(o->base) : xstrdup(r->dir);
 
-	const struct remote_opts remote = { .resolver = true, .env_proxy = o->env_proxy, .jobs = r->image_jobs };
+	const struct remote_opts remote = {
+		.resolver = true, .env_proxy = o->env_proxy, .quota_stop = o->quota_stop, .jobs = r->image_jobs,
+	};
 
 	r->remote = remote_new(r->lock->hosts, r->lock->n_hosts, base, &remote, e);
 	if (!r->remote)

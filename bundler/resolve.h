@@ -23,6 +23,7 @@ struct resolve_opts {
 	const char *base;       /* folder the lock will be in: its paths are relative to it; NULL = the manifest's folder */
 	bool no_referrers;      /* signatures, attestations and SBOMs of images stay behind */
 	unsigned jobs;          /* renders at once, 0 = pool_jobs(); questions to servers at once, 0 = 32 */
+	bool quota_stop;        /* an error where pulls are counted and none is left; else it is waited for more */
 	bool env_proxy;         /* the environment's proxies, where a host's settings name none */
 	int64_t now;            /* the lock's time; 0 = $SOURCE_DATE_EPOCH, else the clock */
 };

@@ -3,7 +3,7 @@
 #include "image_referrers.h"
 #include "image_report.h"
 #include "image_resolve.h"
-#include "resolve_run.h"
+#include "quota.h"
 
 #include <airgap/fs.h>
 #include <airgap/log.h>
@@ -377,6 +377,8 @@ int resolve_images(struct run *r, struct err *e)
 		all.items[i] = (struct work){ .want = &s->items[i] };
 	pthread_mutex_init(&all.lock, NULL);
 	all.referrers = r->no_referrers ? NULL : referrers_new();
+	if (quota_survey(r, e) < 0)
+		return -1;
 	progress_begin("images", 0);
 
 	int done = pool_each(r->image_jobs, s->n, ask, &all, e);

@@ -33,7 +33,9 @@ struct registry *registry_open(struct http_client *http, const char *host, const
 	r->push = o->push;
 	r->chunk = o->chunk ? o->chunk : CHUNK_BYTES;
 	r->answer_ms = o->answer_ms ? o->answer_ms : ANSWER_MS;
-	r->quota_limit = r->quota_left = UINT64_MAX;
+	r->quota_stop = o->quota_stop;
+	r->on_quota = o->on_quota;
+	quota_init(&r->quota);
 	registry_auth_init(&r->auth);
 	pthread_mutex_init(&r->referrers_lock, NULL);
 	if (give_settings(http, api, o, e) < 0)
@@ -80,18 +82,11 @@ struct registry_stats registry_stats(struct registry *r)
 	};
 }
 
-int registry_quota(struct registry *r, uint64_t *limit, uint64_t *remaining)
+bool registry_counts_pulls(struct registry *r)
 {
-	if (r->quota_left == UINT64_MAX)
-		return 0;
-	*limit = r->quota_limit;
-	*remaining = r->quota_left;
-	return 1;
-}
+	struct registry_quota q;
 
-bool registry_counts_pulls(const struct registry *r)
-{
-	return is_hub(r->host) || r->quota_left != UINT64_MAX;
+	return is_hub(r->host) || registry_quota(r, &q) == 1;
 }
 
 /* ---- names and errors ---- */
@@ -138,17 +133,6 @@ int registry_check_digest(const struct http_response *answer, const struct diges
 }
 
 /* ---- a request ---- */
-
-static void note_quota(struct registry *r, const struct http_response *answer)
-{
-	const char *limit = http_header(answer, "ratelimit-limit"), *left = http_header(answer, "ratelimit-remaining");
-	uint64_t n, m, window;
-
-	if (!limit || !left || !rate_limit_parse(limit, &n, &window) || !rate_limit_parse(left, &m, &window))
-		return;
-	r->quota_limit = n;
-	r->quota_left = m;
-}
 
 /* Does the request go to the registry itself? An upload's address may lie elsewhere. */
 static int is_home(const struct registry *r, const struct registry_ask *a, bool *home, struct err *e)
@@ -220,8 +204,8 @@ int registry_ask(struct registry *r, const struct registry_ask *a, struct http_r
 			continue;
 		}
 		if (rc == 0)
-			note_quota(r, answer);
-		if (a->once || !http_again(r->http, &tries, rc, answer, e))
+			quota_note(r, answer);
+		if (a->once || (a->pull && rc == 0 && answer->status == 429 && quota_is_out(r)) || !http_again(r->http, &tries, rc, answer, e))
 			return rc;
 		if (!set_back(a, e))
 			return rc;

@@ -38,6 +38,15 @@ enum registry_standing { STANDING_UNKNOWN, STANDING_GOOD, STANDING_REFUSED };
 
 enum registry_referrers_api { REFERRERS_UNKNOWN, REFERRERS_THERE, REFERRERS_ABSENT };
 
+/* registry_quota.c */
+struct registry_quota_state {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	uint64_t limit, left, window;   /* UINT64_MAX = never seen */
+	uint64_t reset;                 /* seconds until there is more, as said last; 0 = not said */
+	bool looking;                   /* somebody looks whether there is more */
+};
+
 struct registry {
 	struct http_client *http;
 	char *host, *base;              /* as given; "https://host" */
@@ -48,10 +57,20 @@ struct registry {
 	unsigned answer_ms;
 	struct registry_auth auth;
 	_Atomic uint64_t requests, token_requests, heads, gets, puts, mounts, bytes_in, bytes_out;
-	_Atomic uint64_t quota_limit, quota_left;       /* UINT64_MAX = never seen */
+	struct registry_quota_state quota;
+	bool quota_stop;
+	void (*on_quota)(const char *host, const struct registry_quota *q);
 	_Atomic int referrers;          /* enum registry_referrers_api */
 	pthread_mutex_t referrers_lock; /* held by who asks first */
 };
+
+void quota_init(struct registry_quota_state *q);
+void quota_release(struct registry_quota_state *q);
+void quota_note(struct registry *r, const struct http_response *answer);
+bool quota_is_out(struct registry *r);
+void quota_take(struct registry *r);            /* a pull goes out */
+/* 0: there is something left. -1: ERR_RATE, interrupted, or the registry failed. ref is what would be pulled. */
+int quota_wait(struct registry *r, const char *repository, const char *ref, struct err *e) MUST_CHECK;
 
 void registry_auth_init(struct registry_auth *a);
 void registry_auth_release(struct registry_auth *a);
@@ -81,6 +100,7 @@ struct registry_ask {
 	struct registry_scope scope;
 	struct buf *into;               /* body of a 2xx; cleared before each try */
 	bool once;                      /* no second try but after 401 */
+	bool pull;                      /* counted, maybe: no second try once nothing is left */
 	unsigned answer_ms;
 };
 

@@ -100,16 +100,21 @@ int registry_manifest_get(struct registry *r, const char *repository, const char
 {
 	auto_response struct http_response answer = HTTP_RESPONSE_INIT;
 	auto_free char *url = manifest_url(r, repository, ref), *subject = registry_subject(r, repository, ref);
-	struct registry_ask a = { .url = url, .headers = accept, .scope = { repository, NULL, r->push }, .into = &m->bytes };
+	struct registry_ask a = { .url = url, .headers = accept, .scope = { repository, NULL, r->push }, .into = &m->bytes, .pull = true };
 
 	if (registry_check_names(repository, ref, e) < 0)
 		return -1;
 	m->bytes.max = REGISTRY_MANIFEST_MAX;
 	for (int tries = 0;; tries++) {
+		if (quota_wait(r, repository, ref, e) < 0)
+			return -1;
+		quota_take(r);
 		if (registry_ask(r, &a, &answer, e) < 0)
 			return err_wrap(e, "%s", subject);
 		if (answer.status == 404)
 			return 0;
+		if (answer.status == 429 && quota_is_out(r))
+			continue;
 		if (answer.status != 200)
 			return registry_refused(r, &answer, subject, e);
 		if (accept_manifest(&answer, ref, subject, m, e) == 0)

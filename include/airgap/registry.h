@@ -21,12 +21,19 @@
 
 #define REGISTRY_MANIFEST_MAX (4u << 20)
 
+/* Pulls that a registry counts: of `limit` in `window` seconds so many are left. */
+struct registry_quota { uint64_t limit, left, window; };
+
 struct registry_options {
 	struct credential_set *credentials;     /* borrowed; NULL = anonymous */
 	bool plain_http;                        /* with ca_file: settings of this host, given to the http client */
 	const char *ca_file;
 	bool push;                              /* ask for push rights, name refusals ERR_REGISTRY */
 	uint64_t chunk;                         /* bytes of a chunk where one PUT is refused (413); 0 = 32 MiB */
+	/* Where pulls are counted and none is left, a GET of a manifest waits until there is (a HEAD tells, when RateLimit-Reset said or now and then), or
+	 * is ERR_RATE. on_quota is called when the wait begins, from any thread. */
+	bool quota_stop;
+	void (*on_quota)(const char *host, const struct registry_quota *q);    /* NULL */
 	unsigned answer_ms;                     /* a registry may think so long after an upload; 0 = 600,000 */
 };
 
@@ -139,6 +146,6 @@ struct registry_stats {
 struct registry_stats registry_stats(struct registry *r);
 
 /* Docker Hub's pull quota as last seen: 1, or 0 when no answer carried one. */
-int registry_quota(struct registry *r, uint64_t *limit, uint64_t *remaining);
+int registry_quota(struct registry *r, struct registry_quota *out);
 /* A GET of a manifest is counted there: Docker Hub, or one that named a quota. */
-bool registry_counts_pulls(const struct registry *r);
+bool registry_counts_pulls(struct registry *r);

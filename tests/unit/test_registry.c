@@ -135,13 +135,14 @@ TEST(renews_tokens_in_time)
 
 TEST(remembers_the_quota)
 {
-	uint64_t limit, left;
+	struct registry_quota q;
 
-	assert_int_equal(registry_quota(registry, &limit, &left), 0);
+	assert_int_equal(registry_quota(registry, &q), 0);
 	assert_ok(get_manifest(NULL, 0, 0, &e), e);
-	assert_int_equal(registry_quota(registry, &limit, &left), 1);
-	assert_int_equal(limit, 100);
-	assert_int_equal(left, 7);
+	assert_int_equal(registry_quota(registry, &q), 1);
+	assert_int_equal(q.limit, 100);
+	assert_int_equal(q.left, 7);
+	assert_true(registry_counts_pulls(registry));
 }
 
 TEST(sorts_tags)
