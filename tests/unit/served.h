@@ -22,7 +22,7 @@
 #include <unistd.h>
 
 struct asked {
-	char method[16], target[1024], authorization[256];
+	char method[16], target[1024], authorization[256], range[64], if_range[64];
 	size_t length;          /* of its body, which was read and dropped */
 };
 
@@ -50,8 +50,14 @@ static inline void served_parse(const char *head, struct asked *a)
 
 	*a = (struct asked){ .length = length ? strtoul(length + 18, NULL, 10) : 0 };
 	sscanf(head, "%15s %1023s", a->method, a->target);
+	const char *range = strcasestr(head, "\r\nrange: "), *if_range = strcasestr(head, "\r\nif-range: ");
+
 	if (auth)
 		sscanf(auth + 17, "%255[^\r]", a->authorization);
+	if (range)
+		sscanf(range + 9, "%63[^\r]", a->range);
+	if (if_range)
+		sscanf(if_range + 12, "%63[^\r]", a->if_range);
 }
 
 /* One request and its answer; false: the line is done. */
