@@ -47,6 +47,22 @@ static char *of_image(const struct contents *c, const struct digest *d)
 	return NULL;
 }
 
+/* One of its files stands in its manifest, which is a text of ours. */
+static char *of_set(const struct lock *l, const struct digest *d)
+{
+	char text[DIGEST_TEXT];
+
+	digest_text(d, text);
+	for (size_t i = 0; i < l->contents.n_sets; i++) {
+		const struct content_set *s = &l->contents.sets[i];
+		const struct lock_made *manifest = lock_find_made(l, &s->digest);
+
+		if (digest_eq(&s->digest, d) || (manifest && strstr(manifest->text, text)))
+			return xasprintf("%s '%s'", s->kind, s->name);
+	}
+	return NULL;
+}
+
 /* ---- layers and configs: by where they come from */
 
 static bool comes_from(const struct content_image *i, const char *location)
@@ -120,6 +136,7 @@ char *blob_name(const struct lock *l, const struct digest *d)
 	name = name ? name : of_chart(&l->contents, d);
 	name = name ? name : of_image(&l->contents, d);
 	name = name ? name : of_referrer(&l->contents, d);
+	name = name ? name : of_set(l, d);
 	name = name ? name : of_sources(l, lock_find(l, d));
 	return name ? name : xasprintf("blob %s", digest_text(d, text));
 }

@@ -38,12 +38,19 @@ TEST(names_what_a_blob_belongs_to)
 		{ .name = (char *)"web", .origin = (char *)"oci://a.example/charts/web", .digest = of("wm"), .archive = of("wa") },
 	};
 	struct content_file files[] = { { .name = (char *)"driver", .digest = of("dm"), .blob = of("db") } };
+	struct content_set sets[] = { { .kind = (char *)"packages", .name = (char *)"headers" } };
+	struct digest deb = of("deb");
+	char text[DIGEST_TEXT];
+	auto_free char *manifest = xasprintf("{\"layers\":[{\"digest\":\"%s\"}]}", digest_text(&deb, text));
+	struct err e = { 0 };
 	struct lock l = {
 		.contents = {
 			.images = images, .n_images = ARRAY_LEN(images), .charts = charts, .n_charts = 1,
-			.files = files, .n_files = 1,
+			.files = files, .n_files = 1, .sets = sets, .n_sets = 1,
 		},
 	};
+
+	assert_ok(lock_add_made(&l, manifest, strlen(manifest), "x/y", true, &sets[0].digest, &e), e);
 
 	add(&l, "layer x", LOCK_REGISTRY, "a.example/x");
 	add(&l, "layer y", LOCK_REGISTRY, "m.example/y");
@@ -60,6 +67,8 @@ TEST(names_what_a_blob_belongs_to)
 	named(&l, "layer z", "images of 'a.example/z'");
 	named(&l, "config", "chart 'web'");
 	named(&l, "layer", "image in 'images/app'");
+	named(&l, manifest, "packages 'headers'");
+	named(&l, "deb", "packages 'headers'");
 	named(&l, "nobody", "blob sha256:6382b3cc881412b77bfcaeed026001c00d9e3025e66c20f6e7e92f079851462a");
 	l.contents = (struct contents){ 0 };
 	lock_release(&l);
