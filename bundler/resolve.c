@@ -239,6 +239,32 @@ static int load_facts(struct run *r, const char *path, struct err *e)
 	return 0;
 }
 
+static bool has_architecture(const struct strv *platforms, const char *architecture)
+{
+	struct platform p, have;
+	struct err ignored;
+
+	if (platform_set("linux", architecture, NULL, &have, &ignored) < 0)
+		return false;
+	for (size_t i = 0; i < platforms->n; i++)
+		if (strcmp(platforms->items[i], "all") == 0 ||
+		    (platform_parse(platforms->items[i], &p, &ignored) == 0 && strcmp(p.arch, have.arch) == 0))
+			return true;
+	return false;
+}
+
+/* Their pods would find images that they cannot run. */
+static void warn_architectures(struct run *r)
+{
+	for (size_t i = 0; i < r->facts.n_nodes; i++) {
+		const struct facts_node *n = &r->facts.nodes[i];
+		auto_free char *text = facts_node_text(n);
+
+		if (n->architecture && !has_architecture(&r->m->platforms, n->architecture))
+			run_warn(r, "facts: %s: architecture %s is not among platforms", text, n->architecture);
+	}
+}
+
 /* The site's version of Kubernetes goes before the facts', that before the manifest's. */
 static int find_kubernetes(struct run *r, const char *site_path, struct err *e)
 {
@@ -260,6 +286,7 @@ static int find_kubernetes(struct run *r, const char *site_path, struct err *e)
 	if (!version)
 		run_warn(r, "kubernetes.version is not set: charts are rendered for " DEFAULT_KUBERNETES);
 	r->kube_version = xstrdup(version ? version : DEFAULT_KUBERNETES);
+	warn_architectures(r);
 	r->api_versions = r->facts.api_versions.n ? &r->facts.api_versions : &r->m->kubernetes.api_versions;
 	return 0;
 }

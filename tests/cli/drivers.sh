@@ -108,6 +108,7 @@ site precompiled 'driver: {usePrecompiled: true, version: "580"}' 'gds: {enabled
 site mixed 'driver: {usePrecompiled: true, version: "580"}'
 site container 'driver: {usePrecompiled: false}'
 site pools 'driver: {crd: true, usePrecompiled: true, version: "580"}'
+site dated 'kubernetes: {version: "1.33.7"}' 'driver: {enabled: false}'
 site pool 'driver: {crd: true, usePrecompiled: true, version: "580", nodeSelector: {feature.node.kubernetes.io/system-os_release.ID: ubuntu}}'
 site host 'driver: {enabled: false}' 'files: []'
 
@@ -162,6 +163,10 @@ is 'the files that are named' "$(value '[f["name"] for f in c["files"]]')" "['ru
 ok 'nodes of several sorts' lock --site sites/mixed.yaml --facts "$T/ubuntu.facts"
 is 'each has its own' "$(images | tr ' ' '\n' | grep ^driver | tr '\n' ' ')" 'driver:580-5.15.0-1071-nvidia-ubuntu22.04 driver:580-6.8.0-60-generic-ubuntu24.04 '
 like 'nodes alike are counted' "$(value '[r["path"] for i in c["images"] if "1071" in i["ref"] for r in i["reasons"]]')" 'for 2 nodes ubuntu 22.04'
+sed 's/architecture: amd64/architecture: arm64/' "$T/jammy.facts" >"$T/arm.facts"
+ok 'the site file goes before the facts' lock --site sites/dated.yaml --facts "$T/arm.facts"
+is 'in what is rendered for' "$(value 'c["kubeVersion"]')" 1.33.7
+like 'a machine that no image is for is told' "$(value 'l["warnings"]')" 'facts: 1 node ubuntu 22.04, kernel 5.15.0-1071-nvidia: architecture arm64 is not among platforms'
 ok 'pools of nodes' lock --site sites/pools.yaml --facts "$T/jammy.facts"
 is 'the policy is not asked' "$(value '[(r["kind"], r["path"][:8]) for i in c["images"] if "/driver:" in i["ref"] for r in i["reasons"]]')" \
 	"[('NVIDIADriver', 'spec for')]"
