@@ -225,12 +225,14 @@ static bool has_tag(const struct search *s, const char *tag)
 	return !s->tags->complete || strv_has(&s->tags->tags, tag);
 }
 
-/* 1: *out is the manifest of a tag. 0: there is no such tag. */
+/* 1: *out is the manifest of a tag. 0: there is no such tag, or, where it is a guess, no access: some hosts say so of what
+ * does not exist. */
 static int load_tag(const struct search *s, const char *tag, struct image_manifest *out, struct err *e)
 {
 	const struct ref r = { .tag = (char *)tag };
+	int there = has_tag(s, tag) ? image_from_name(s->from, &r, out, e) : 0;
 
-	return has_tag(s, tag) ? image_from_name(s->from, &r, out, e) : 0;
+	return there < 0 && e->code == ERR_AUTH && !s->tags->complete ? 0 : there;
 }
 
 /* Where there is no API clients keep an index under a tag; anything else there is not for us. */

@@ -102,6 +102,19 @@ is 'there are none' "$(value 'sum(len(i.get("referrers", [])) for i in d["conten
 is 'nor their blobs' "$(value "any(b['digest'] == '$sbom' for b in d['blobs'])")" False
 cp "$T/first" "$w/bundle.lock.yaml"
 
+# ---- a registry that shows nobody its tags
+stand_referrers closed --closed
+closed=$(stand_fact closed address)
+stand_push closed "$T/img/app" demo/app:1.0 >/dev/null 2>&1
+stand_push closed "$T/img/worker" demo/worker:1.0 >/dev/null 2>&1
+attach "$closed/demo/app" "$app" --tag "$(tag_of "$app").sig" --type application/vnd.dev.cosign.artifact.sig.v1+json >/dev/null
+attach "$closed/demo/app" "$app" >/dev/null
+manifest "{ref: \"$closed/demo/app:1.0\"}" "{ref: \"$closed/demo/worker:1.0\"}"
+sed -i "s/^hosts: {/hosts: {\"$closed\": {plainHTTP: true}, /" "$w/bundle.yaml"
+ok 'locked from a registry with closed lists, that says "denied" of what it has not' lock
+is 'tags are asked for one by one' "$(value "[f[1] for f in found('$closed/demo/app:1.0')], found('$closed/demo/worker:1.0')")" "(['$sbom', '$sig'], [])"
+cp "$T/first" "$w/bundle.lock.yaml"
+
 # ---- in the bundle
 "$bundler" keygen "$T/k" >/dev/null 2>&1 && cp "$T/k.pub" "$T/trust"
 chmod 755 "$T/trust"

@@ -2,7 +2,7 @@
 """referrers.py: a stand-in for a registry that has the referrers API, which Debian's docker-registry has not.
 
 It keeps everything in memory and follows distribution-spec 1.1: blobs, manifests, tags with pages, OCI-Subject, referrers with
-pages of --page entries. --closed refuses lists of tags, --forget lists no referrer though it says so.
+pages of --page entries. --closed refuses lists of tags and what it has not, --forget lists no referrer though it says so.
 """
 import argparse
 import hashlib
@@ -74,7 +74,7 @@ class Handler(standlib.Handler):
         if self.command != "PUT":
             digest = r["tags"].get(ref, ref)
             if digest not in r["manifests"]:
-                return self.refuse(404, "MANIFEST_UNKNOWN")
+                return self.refuse(403, "DENIED") if self.server.args.closed else self.refuse(404, "MANIFEST_UNKNOWN")
             kind, data = r["manifests"][digest]
             return self.reply(200, data, kind, [("Docker-Content-Digest", digest)])
         data = self.body()
