@@ -320,7 +320,7 @@ static int resolve_one(void *ctx, const struct reference *r, const char *path, s
 			return -1;
 	}
 
-	if (!is_public(buf_str(out) + before) && out->len - before >= TELLING && !strv_has(&w->x->seen, buf_str(out) + before))
+	if (!r->is_public && !is_public(buf_str(out) + before) && out->len - before >= TELLING && !strv_has(&w->x->seen, buf_str(out) + before))
 		strv_push(&w->x->seen, buf_str(out) + before);
 	return 0;
 }

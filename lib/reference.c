@@ -54,7 +54,7 @@ struct giver {
 
 static int filter_bcrypt(const struct giver *g, struct buf *value, struct err *e)
 {
-	static const struct reference salt = { REFERENCE_GENERATE, (char *)"alnum:22" };
+	static const struct reference salt = { .kind = REFERENCE_GENERATE, .body = (char *)"alnum:22" };
 	CLEANUP(buf_wipe) struct buf text = BUF_INIT(64);
 	auto_free char *path = xasprintf("%s|bcrypt", g->path);
 	auto_free char *hash = NULL;
@@ -77,7 +77,9 @@ static int apply_filter(const char *name, const struct giver *g, struct buf *val
 		return filter_json(value, e);
 	if (strcmp(name, "bcrypt") == 0)
 		return filter_bcrypt(g, value, e);
-	return err_set(e, ERR_MALFORMED, "unknown filter '%s': use base64, json or bcrypt", name);
+	if (strcmp(name, "public") == 0)
+		return 0;
+	return err_set(e, ERR_MALFORMED, "unknown filter '%s': use base64, json, bcrypt or public", name);
 }
 
 /* "secret:N/KEY|base64" split at the bars. */
@@ -95,6 +97,7 @@ static int parse_one(const char *text, size_t n, struct strv *parts, struct refe
 		    parts->items[0][len + 1]) {
 			r->kind = (enum reference_kind)i;
 			r->body = parts->items[0] + len + 1;
+			r->is_public = strv_has(parts, "public");
 			return 0;
 		}
 	}

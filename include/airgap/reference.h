@@ -2,10 +2,10 @@
  * reference - $(…) inside strings of the typed tree: parsed here, resolved by whoever knows the values.
  *
  *	$(secret:N/KEY) $(env:X) $(file:P) $(kube:NS/NAME/KEY) $(generate:hex:16|alnum:50|uuid|tls:PART:HOST,HOST)
- *	filters |base64 |json |bcrypt, applied left to right; $$( is a literal $(
+ *	filters |base64 |json |bcrypt |public, applied left to right; $$( is a literal $(
  *
  * tls: PART is crt, key or ca of one certificate for these hosts (certificate.h): the three belong together. bcrypt: the salt
- * is asked of fn as another generated value, so that the hash stays what it is.
+ * is asked of fn as another generated value, so that the hash stays what it is. public: changes nothing; see struct reference.
  *
  * A string may hold several. Unknown kinds or filters, a missing `)`: ERR_MALFORMED with the path of the leaf.
  */
@@ -18,6 +18,7 @@ enum reference_kind { REFERENCE_SECRET, REFERENCE_ENV, REFERENCE_FILE, REFERENCE
 struct reference {
 	enum reference_kind kind;
 	char *body;             /* "N/KEY", "X", "hex:16" */
+	bool is_public;         /* filter |public: its author says that it is no secret and may stand in the open */
 };
 
 /* Gives the value of one reference as text in out (a secret: wiped by the caller). path names the leaf. */

@@ -36,6 +36,7 @@ TEST(resolves_each_reference_in_a_string)
 		{ "$ (env:X)", "$ (env:X)" },
 		{ "100$(env:X)", "100env|X" },
 		{ "$(env:X|base64)", "ZW52fFg=" },
+		{ "$(file:x.xml|public)", "file|x.xml" },
 	};
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
