@@ -12,7 +12,7 @@
 {{- end -}}
 {{- end -}}
 {{- if and (eq $row.kind "saml") (not $sso.metadata) -}}
-{{- fail (printf "sso.metadata: missing: provider %s needs the identity provider's metadata: write $(file:metadata.xml)" $sso.provider) -}}
+{{- fail (printf "sso.metadata: missing: provider %s needs the identity provider's metadata: write $(file:metadata.xml|public)" $sso.provider) -}}
 {{- end -}}
 {{- toYaml $row -}}
 {{- end -}}
