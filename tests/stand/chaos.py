@@ -16,7 +16,7 @@ per case for chaos_drive.py, which runs them:
   seconds          the time it may take
   most             the number of requests of the operation the case is about (0: any)
   peak             the memory it may take, in MiB
-  check            what is compared: body (the output is the content), tail:N (its last N bytes), said:REGEX (what was
+  check            what is compared: body (the output is the content), tail:N (its last N bytes), part:A-B, said:REGEX (what was
                    printed), quiet (nothing was), or -
 """
 import argparse

@@ -96,7 +96,12 @@ class Drive:
 
     def compare(self, case, folder, lines):
         kind, _, rest = case["check"].partition(":")
-        if kind in ("body", "tail"):
+        if kind == "part":
+            first, last = map(int, rest.split("-"))
+            with open(os.path.join(folder, "out"), "rb") as f:
+                if f.read() != self.body[first:last]:
+                    yield "wrote other bytes"
+        elif kind in ("body", "tail"):
             with open(os.path.join(folder, "out"), "rb") as f:
                 got = f.read()
             if got != (self.body if kind == "body" else self.body[-int(rest):]):

@@ -11,6 +11,8 @@ TYPE = "application/vnd.oci.image.index.v1+json"
 MANIFEST = json.dumps({"schemaVersion": 2, "mediaType": TYPE, "manifests": []}).encode()
 MANIFEST_DIGEST = "sha256:" + hashlib.sha256(MANIFEST).hexdigest()
 INDEX = b"apiVersion: v1\nentries:\n  demo:\n  - name: demo\n    version: 1.0.0\n    urls: [demo-1.0.0.tgz]\n"
+REFERRERS = {"schemaVersion": 2, "mediaType": TYPE, "manifests": [{
+    "mediaType": "application/vnd.oci.image.manifest.v1+json", "digest": MANIFEST_DIGEST, "size": len(MANIFEST), "artifactType": "x/y"}]}
 TAGS = {"tags": ["a", "b", "c"]}
 CHUNK = 100000
 TOKEN = "token-secret"
@@ -29,11 +31,13 @@ def rest_of(r):
 
 
 def ranged(r, body, headers):
-    if r.start is None:
+    asked = re.fullmatch(r"bytes=(\d+)-(\d*)", r.headers.get("range", ""))
+    if not asked:
         return Answer(200, headers, body)
-    if r.start >= len(body):
+    first, last = int(asked[1]), min(int(asked[2] or len(body) - 1), len(body) - 1)
+    if first >= len(body):
         return Answer(416, [f"Content-Range: bytes */{len(body)}", *headers])
-    return Answer(206, [f"Content-Range: bytes {r.start}-{len(body) - 1}/{len(body)}", *headers], body[r.start:])
+    return Answer(206, [f"Content-Range: bytes {first}-{last}/{len(body)}", *headers], body[first:last + 1])
 
 
 def named(body):
@@ -79,6 +83,8 @@ def honest(r, op):
         return Answer(200, ["Content-Type: application/json"], {"token": TOKEN, "expires_in": 300})
     if rest == "tags/list":
         return Answer(200, ["Content-Type: application/json"], TAGS)
+    if rest.startswith("referrers/"):
+        return Answer(200, [f"Content-Type: {TYPE}"], REFERRERS)
     if rest.startswith("manifests/"):
         if r.method == "PUT":
             r.state["pushed"] = r.body
@@ -119,12 +125,14 @@ OPS = {op.name: op for op in (
     Op("m-head", "HEAD GET", "manifests/", "head {at} {case} latest", "said:^" + MANIFEST_DIGEST),
     Op("b-get", "GET", "blobs/sha", "blob {at} {case} {D} {S}", "body"),
     Op("b-rest", "GET", "blobs/sha", "blob {at} {case} {D} {S} --offset 100000", "tail:200000"),
+    Op("b-part", "GET", "blobs/sha", "blob {at} {case} {D} {S} --offset 100000 --end 200000", "part:100000-200000"),
     Op("b-head", "HEAD", "blobs/sha", "has {at} {case} {D}", "said:^there"),
     Op("b-put", "PUT", "blobs/up", "put {at} {case} {body} --push", "said:^uploaded"),
     Op("b-post", "POST", "blobs/up", "put {at} {case} {body} --push", "said:^uploaded"),
     Op("b-chunks", "PATCH", "blobs/up", f"put {{at}} {{case}} {{body}} --push --chunk {CHUNK}", "said:^uploaded"),
     Op("b-mount", "POST", "blobs/up", "put {at} {case} {body} --push --from other/place", "said:^(mounted|uploaded)"),
     Op("m-put", "PUT", "manifests/", "mput {at} {case} v1 {manifest} --push --type " + TYPE),
+    Op("referrers", "GET", "referrers/", "referrers {at} {case} " + MANIFEST_DIGEST, "said:^listed 1$"),
     Op("tags", "GET", "tags/", "tags {at} {case}", "said:^a$"),
     Op("token", "GET", "token", "manifest {at} {case} latest", "said:^" + MANIFEST_DIGEST, auth=True),
     Op("identity", "POST", "token", "manifest {at} {case} latest", "said:^" + MANIFEST_DIGEST, "identity", True),
@@ -138,9 +146,8 @@ GROUPS = {
     "UPLOADS": "b-put b-post b-chunks b-mount",
     "PUSHES": "b-put b-post b-chunks b-mount m-put",
     "TOKENS": "token identity",
-    "BODIES": "get get-sized get-rest index m-tag m-digest b-get b-rest tags token identity",
-    "GETS": "get get-sized get-rest index m-tag m-digest b-get b-rest tags token",
-    "REGISTRY": "m-tag m-digest m-head b-get b-rest b-head b-put b-post b-chunks b-mount m-put tags",
+    "BODIES": "get get-sized get-rest index m-tag m-digest b-get b-rest b-part referrers tags token identity",
+    "GETS": "get get-sized get-rest index m-tag m-digest b-get b-rest b-part referrers tags token",
     "ALL": " ".join(OPS),
 }
 

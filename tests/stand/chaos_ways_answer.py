@@ -37,15 +37,15 @@ TWICE = "2 b-chunks:4"          # three chunks, and one of them again
 # A HEAD is asked again as GET, which has words; a mount that is refused is asked again as an upload.
 ONCE = "1 m-head,b-mount:2"
 THRICE = "3 b-mount:6"
-CLIENT = "24 PUSHES:43"
+CLIENT = "24 PUSHES:43 referrers:0"
 SERVER = "20 PUSHES:43"
 STATUS = (
     # status, exit, requests
     (204, "24 b-put:0 m-put,b-post,b-chunks,b-mount:43", ONCE + " b-chunks:9"),
-    (300, CLIENT, ONCE), (304, CLIENT, ONCE), (400, CLIENT + " TOKENS:21", ONCE + " b-chunks:3"), (401, 21, "1 m-head,b-mount:2"),
-    (403, 21, ONCE), (404, "20 MANIFESTS,HEADS,tags:0 PUSHES:43", "1 b-put,b-chunks:3 b-mount:2"), (405, CLIENT, ONCE),
-    (408, SERVER, "3 m-head,b-mount:6"), (410, SERVER, ONCE), (413, CLIENT, ONCE + " b-chunks:3"),
-    (416, CLIENT, ONCE + " b-put,b-chunks:3"), (429, 23, 3), (500, SERVER, THRICE), (501, SERVER, "1 b-mount:2"), (502, SERVER, THRICE),
+    (300, "24 PUSHES:43", ONCE), (304, "24 PUSHES:43", ONCE), (400, CLIENT + " TOKENS:21", ONCE + " b-chunks:3"), (401, 21, "1 m-head,b-mount:2"),
+    (403, "21 referrers:0", ONCE), (404, "20 MANIFESTS,HEADS,referrers,tags:0 PUSHES:43", "1 b-put,b-chunks:3 b-mount:2"), (405, CLIENT, ONCE),
+    (408, SERVER, "3 m-head,b-mount:6"), (410, SERVER + " referrers:0", ONCE), (413, CLIENT, ONCE + " b-chunks:3"),
+    (416, CLIENT, ONCE + " b-put,b-chunks:3"), (429, 23, 3), (500, SERVER, THRICE), (501, SERVER + " referrers:0", "1 b-mount:2"), (502, SERVER, THRICE),
     (503, SERVER, THRICE), (504, SERVER, THRICE), (507, SERVER, "1 b-mount:2"),
 )
 for code, want, most in STATUS:
@@ -82,9 +82,9 @@ row("busy-until", "ALL", once(says(503, b"", ["Retry-After: 1"])), 0, TWICE)
 
 # What a server says is the end is the end, where nothing says better.
 row("length-short", "BODIES", lambda r, n, ok: send(r, *(lambda a: (a, a.headers, len(a.body) - 1))(ok())),
-    "24 get,index:0 get-sized,b-get,MANIFESTS:14 tags:18", "1 MANIFESTS:2", check="-")
-row("length-long", "BODIES", lambda r, n, ok: send(r, *(lambda a: (a, a.headers, len(a.body) + 1))(ok())), "20 get-sized,b-get:14 RANGES:24", "3 get:4")
-row("length-long-once", "BODIES", once(lambda r, n, ok: send(r, *(lambda a: (a, a.headers, len(a.body) + 1))(ok()))), "0 get,RANGES:24 index,get-sized,b-get:14", 2)
+    "24 get,index:0 get-sized,b-get,MANIFESTS:14 tags,referrers:18", "1 MANIFESTS:2", check="-")
+row("length-long", "BODIES", lambda r, n, ok: send(r, *(lambda a: (a, a.headers, len(a.body) + 1))(ok())), "20 get-sized,b-get:14 RANGES,b-part:24", "3 get:4")
+row("length-long-once", "BODIES", once(lambda r, n, ok: send(r, *(lambda a: (a, a.headers, len(a.body) + 1))(ok()))), "0 get,RANGES,b-part:24 index,get-sized,b-get:14", 2)
 row("length-twice", "ALL", lambda r, n, ok: (lambda a: send(r, a, [*a.headers, f"Content-Length: {len(a.body)}"]))(ok()))
 row("lengths-differ", "ALL", lambda r, n, ok: (lambda a: send(r, a, [*a.headers, "Content-Length: 5"]))(ok()), 24)
 
@@ -103,12 +103,12 @@ row("length-words", FEW, raw_length("12abc"), 24)
 row("length-hex", FEW, raw_length("0x10"), 24)
 row("length-list", FEW, raw_length("5, 5"), 24)
 row("length-over-64-bits", FEW, raw_length("99999999999999999999999"), 24)
-row("length-of-9-eb", "BODIES", raw_length("9000000000000000000"), "16 get-sized,b-get:14 RANGES:24")
+row("length-of-9-eb", "BODIES", raw_length("9000000000000000000"), "16 get-sized,b-get:14 RANGES,b-part:24")
 row("length-beside-chunks", "BODIES", lambda r, n, ok: chunked(r, ok(), headers=["Content-Length: 7"]),
-    "0 get,get-sized,b-get,index:14 RANGES:24")
-row("nothing", "BODIES", spoils(length=0, cut=0), "24 get:0 get-sized,b-get,MANIFESTS:14 index,tags:18", "1 MANIFESTS:2", check="-")
+    "0 get,get-sized,b-get,index:14 RANGES,b-part:24")
+row("nothing", "BODIES", spoils(length=0, cut=0), "24 get:0 get-sized,b-get,MANIFESTS:14 index,tags,referrers:18", "1 MANIFESTS:2", check="-")
 row("no-length-cut-once", "BODIES", once(lambda r, n, ok: (lambda a: r.head(a.status, a.headers) and r.send(a.body[:len(a.body) // 2]))(ok())),
-    "0 tags:18 TOKENS:24", 2, check="-")
+    "0 tags,referrers:18 TOKENS:24", 2, check="-")
 row("cut-once", "BODIES", once(lambda r, n, ok: (lambda a: send(r, a, cut=len(a.body) // 2))(ok())), 0, 2)
 row("cut-always", "BODIES", lambda r, n, ok: send(r, ok(), cut=0), 20, 3)
 row("chunks-cut-once", "BODIES", once(lambda r, n, ok: chunked(r, ok(), end=b"")), 0, 2)
@@ -140,6 +140,15 @@ row("range-multipart", "RANGES", part(b"--x\r\n" + REST.encode() + b"\r\n\r\n" +
                                       "Content-Type: multipart/byteranges; boundary=x"), 24, 1)
 row("range-in-pieces", "RANGES", lambda r, n, ok: r.reply(206, BODY[r.start:r.start + 150000], [
     f"Content-Range: bytes {r.start}-{min(r.start + 150000, len(BODY)) - 1}/{len(BODY)}"]), 0, 3)
+PART = "Content-Range: bytes 100000-199999/300000"
+row("part-ignored", "b-part", says(200, BODY), 24, 1)
+row("part-longer", "b-part", part(BODY[100000:], "Content-Range: bytes 100000-299999/300000"), 24, 1)
+row("part-beyond-its-name", "b-part", part(BODY[100000:], PART), 24, 1)
+row("part-elsewhere", "b-part", part(BODY[99999:199999], "Content-Range: bytes 99999-199998/300000"), 24, 1)
+row("part-unnamed", "b-part", part(BODY[100000:200000]), 24, 1)
+row("part-of-other-total", "b-part", part(BODY[100000:200000], "Content-Range: bytes 100000-199999/300001"), 14, 1)
+row("part-in-pieces", "b-part", lambda r, n, ok: r.reply(206, BODY[100000 + 40000 * n:140000 + 40000 * n][:100000 - 40000 * n], [
+    f"Content-Range: bytes {100000 + 40000 * n}-{min(139999 + 40000 * n, 199999)}/300000"]), 0, 3)
 row("range-changed", "RANGES", lambda r, n, ok: r.reply(206, BODY[r.start:], [
     f"Content-Range: bytes {r.start}-{len(BODY) - 1}/{len(BODY)}", f'ETag: "{n}"'], cut=100000 if n == 0 else None), 24, 2)
 row("range-416", "RANGES", says(416), 24, 1)

@@ -8,7 +8,7 @@ from chaos import BODY, PEAK, WHERE
 from chaos_matrix import once, row, says
 from chaos_ops import TOKEN, rest_of, send
 
-REGISTRY = "m-tag m-digest m-head b-get b-rest b-head b-put b-mount m-put tags"
+REGISTRY = "m-tag m-head b-get b-head b-put b-mount m-put tags"
 BASIC = "Basic cm9ib3Q6b3Blbi1zZXNhbWU="
 BEARER = 'Bearer realm="{realm}",service="s",scope="repository:{case}:pull"'
 
@@ -91,7 +91,7 @@ row("asked-a-file", "FILES", says(401, b"", ['WWW-Authenticate: Basic realm="x"'
 
 # ---- token servers
 
-AUTHED = "m-tag m-head b-get b-put m-put tags"
+AUTHED = "m-tag b-get b-put m-put tags"
 
 
 def is_token(r):

@@ -96,9 +96,9 @@ def endless(head, piece):
 
 
 OK = b"HTTP/1.1 200 OK\r\n"
-row("endless-body", "BODIES", endless(OK + b"\r\n", BODY), "16 get-sized,get-rest,BLOBS:14", 1, peak="24 tags:64")
-row("endless-chunks", "BODIES", endless(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"10000\r\n" + b"x" * 65536 + b"\r\n"), "16 get-sized,get-rest,BLOBS:14", 1, peak="24 tags:64")
-row("endless-chunk-extension", "BODIES", endless(OK + b"Transfer-Encoding: chunked\r\n\r\n5", b";more=more" * 1000), 26, 3, seconds=30)
+row("endless-body", "BODIES", endless(OK + b"\r\n", BODY), "16 get-sized,get-rest,BLOBS:14 b-part:24", 1, peak="24 tags:64")
+row("endless-chunks", "BODIES", endless(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"10000\r\n" + b"x" * 65536 + b"\r\n"), "16 get-sized,get-rest,BLOBS:14 b-part:24", 1, peak="24 tags:64")
+row("endless-chunk-extension", "BODIES", endless(OK + b"Transfer-Encoding: chunked\r\n\r\n5", b";more=more" * 1000), "26 b-part:24", 3, seconds=30)
 row("endless-chunk-size", "BODIES", endless(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"0" * 65536), 24)
 row("endless-trailers", "BODIES", lambda r, n, ok: endless(OK + b"Transfer-Encoding: chunked\r\n\r\n0\r\n", b"X-More: and more\r\n" * 100)(r, n, ok), 24)
 row("endless-headers", "ALL", endless(OK, b"X-More: and more\r\n" * 100), 24)
@@ -106,7 +106,7 @@ row("endless-header", "ALL", endless(OK + b"X-More: ", b"more" * 1000), 24)
 row("endless-status-line", FEW, endless(b"HTTP/1.1 200 ", b"more" * 1000), 24)
 row("endless-continue", "ALL", endless(b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100), 24)
 row("endless-hints", FEW, endless(b"", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" * 100), 24)
-row("endless-error", "BODIES PUSHES", endless(b"HTTP/1.1 400 Bad Request\r\n\r\n", BODY), "24 PUSHES:43 TOKENS:21")
+row("endless-error", "BODIES PUSHES", endless(b"HTTP/1.1 400 Bad Request\r\n\r\n", BODY), "24 PUSHES:43 TOKENS:21 referrers:0", check="-")
 row("endless-blank-lines", FEW, endless(b"", b"\r\n" * 1000), 24)
 row("ten-continues", "ALL", lambda r, n, ok: r.send(b"HTTP/1.1 100 Continue\r\n\r\n" * 10) and send(r, ok()))
 row("hints-first", FEW, lambda r, n, ok: r.send(b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\nContent-Length: 3\r\n\r\n") and send(r, ok()))
@@ -190,13 +190,13 @@ row("hops-6", "GETS HEADS b-put m-put", hops(6), 25, 6)
 row("to-expired-once", "BLOBS FILES", lambda r, n, ok: r.redirect(307, f"http://{WHERE['other']}{r.path}?{'landed=1' if n else 'sig=signed-secret'}")
     if r.listener == "main" else r.reply(403, b"<Error>expired</Error>"), 0, 4)
 row("to-401", "GETS", lambda r, n, ok: r.redirect(307, f"http://{WHERE['other']}{r.path}?sig=signed-secret") if r.listener == "main" else
-    r.reply(401, b"", ['WWW-Authenticate: Basic realm="x"']), 21, 8)
+    r.reply(401, b"", ['WWW-Authenticate: Basic realm="x"']), "21 referrers:0", 8, check="-")
 row("to-404", "GETS", lambda r, n, ok: r.redirect(307, f"http://{WHERE['other']}{r.path}?sig=signed-secret") if r.listener == "main" else
-    r.reply(404), "20 MANIFESTS,tags:0", 2, check="-")
+    r.reply(404), "20 MANIFESTS,referrers,tags:0", 2, check="-")
 
 # ---- TLS
 
-TLS = "get index m-tag m-head b-get b-rest b-head b-put b-mount m-put tags"
+TLS = "get m-tag m-head b-rest b-put m-put tags"
 row("tls", TLS, lambda r, n, ok: send(r, ok()), at="tls")
 row("tls-by-name", TLS, lambda r, n, ok: send(r, ok()), at="name")
 for at in ("stranger", "old", "expired", "misnamed", "alone", "closing", "resetting", "babbling", "plain"):

@@ -5,6 +5,7 @@
 #include <airgap/chart_repo.h>
 #include <airgap/cli.h>
 #include <airgap/fs.h>
+#include <airgap/oci.h>
 #include <airgap/pool.h>
 
 #include <fcntl.h>
@@ -14,7 +15,7 @@
 struct opts {
 	struct strv plain, ca, users, tokens;   /* HOST, HOST=FILE, HOST=USER:REFERENCE, HOST=REFERENCE */
 	unsigned connect, stall, deadline, tries, backoff, retry_max, answer, chunk, threads;
-	unsigned size, max, offset;
+	unsigned size, max, offset, end;
 	bool sized, archive, push, env, stats, proxies;
 	const char *output, *from, *type;
 };
@@ -49,6 +50,7 @@ static const struct opt url_options[] = {
 static const struct opt registry_options_rows[] = {
 	COMMON,
 	OPT_UINT(struct opts, offset, 0, "offset", "N", "first byte"),
+	OPT_UINT(struct opts, end, 0, "end", "N", "behind the last byte"),
 	OPT_UINT(struct opts, chunk, 0, "chunk", "N", "bytes of a chunk"),
 	OPT_UINT(struct opts, threads, 0, "threads", "N", "of crowd"),
 	OPT_STR(struct opts, from, 0, "from", "REPOSITORY", "mount from there"),
@@ -382,7 +384,9 @@ static int blob_run(const void *opts, char **args, struct err *e)
 		return err_set(e, ERR_USAGE, "'%s' is no size", args[3]);
 	hash_begin(&h.hash);
 
-	int rc = registry_blob_get(r.registry, args[1], &d, size, o->offset, &to, e);
+	const struct http_range part = { .offset = o->offset, .end = o->end };
+	int rc = o->end ? registry_blob_range(r.registry, args[1], &d, size, &part, &to, e) :
+			  registry_blob_get(r.registry, args[1], &d, size, o->offset, &to, e);
 	struct digest got = hash_end(&h.hash);
 
 	hash_release(&h.hash);
@@ -511,6 +515,24 @@ static int ping_run(const void *opts, char **args, struct err *e)
 	return rc;
 }
 
+static int referrers_run(const void *opts, char **args, struct err *e)
+{
+	const struct opts *o = opts;
+	CLEANUP(run_release) struct run r = { 0 };
+	auto_oci_index struct oci_index ix = { 0 };
+	struct digest d;
+
+	if (parse_digest(args[2], &d, e) < 0 || registry_init(&r, o, args[0], e) < 0)
+		return -1;
+
+	int there = registry_referrers(r.registry, args[1], &d, &ix, e);
+
+	if (there >= 0)
+		printf("%s %zu\n", there ? "listed" : "absent", ix.n_manifests);
+	print_stats(&r, o);
+	return there < 0 ? -1 : 0;
+}
+
 #define ROW(name, args, help, options, least, most, run) \
 	{ name, args, help, options, sizeof(struct opts), least, most, run, NULL }
 
@@ -526,6 +548,7 @@ static const struct cmd cmds[] = {
 	ROW("put", "HOST REPOSITORY FILE", "Push a blob.", registry_options_rows, 3, 3, put_run),
 	ROW("mount", "HOST REPOSITORY DIGEST", "Mount a blob.", registry_options_rows, 3, 3, mount_run),
 	ROW("mput", "HOST REPOSITORY REF FILE", "Push a manifest.", registry_options_rows, 4, 4, mput_run),
+	ROW("referrers", "HOST REPOSITORY DIGEST", "What belongs to a manifest.", registry_options_rows, 3, 3, referrers_run),
 	ROW("tags", "HOST REPOSITORY", "List tags.", registry_options_rows, 2, 2, tags_run),
 	ROW("ping", "HOST [REPOSITORY]", "Is it a registry?", registry_options_rows, 1, 2, ping_run),
 	{ 0 },
