@@ -227,12 +227,20 @@ static int after_answer(struct download *d, struct err *e)
 	return status == 408 || status == 429 || status >= 500 ? LATER : FAILED;
 }
 
+/* The line broke, but behind the last byte that was wanted. */
+static bool has_all(const struct download *d)
+{
+	return d->end ? d->at == d->end : d->whole != UINT64_MAX && d->at == d->whole;
+}
+
 /* One try: the outcome, with e set unless it is DONE or AGAIN. */
 static int attempt(struct download *d, int *rc, struct err *e)
 {
 	if (d->g->authorize && !d->refreshed && d->g->authorize(d->g->ctx, NULL, &d->secret, e) < 0)
 		return FAILED;
 	*rc = ask(d, e);
+	if (*rc < 0 && d->r.broken && has_all(d) && d->r.status)
+		return DONE;
 	if (*rc < 0)
 		return d->r.broken ? LATER : FAILED;
 	return after_answer(d, e);
