@@ -128,18 +128,25 @@ static int push_images(const struct probing *p, struct err *e)
 	struct push_report ignored = { 0 };
 	auto_strv struct strv wanted = { 0 };
 
-	for (size_t i = 0; i < p->n; i++)
+	for (size_t i = 0; i < p->n; i++) {
+		const char *image = p->open[i]->probe.run.image;
+		size_t before = wanted.n;
+
 		for (size_t k = 0; k < s->contents.n_images; k++) {
 			auto_free char *target = NULL;
 
 			if (session_image_target(s, s->contents.images[k].ref, &target, e) < 0)
 				return -1;
-			if (strcmp(target, p->open[i]->probe.run.image) == 0)
+			if (strcmp(target, image) == 0)
 				strv_push(&wanted, s->contents.images[k].ref);
 		}
+		if (wanted.n == before)
+			return err_set(e, ERR_PREFLIGHT, "%s: image '%s': not in the bundle: build it again with this site file",
+				       p->open[i]->id, image);
+	}
 	strv_sort(&wanted);
 	strv_uniq(&wanted);
-	return wanted.n ? push_all(s, &wanted, &ignored, e) : 0;
+	return push_all(s, &wanted, &ignored, e);
 }
 
 static int make_namespace(struct probing *p, struct err *e)

@@ -9,6 +9,7 @@
 
 #define GONE_SECONDS 60u
 #define LATE_SECONDS 30u        /* for the cluster to tell that the deadline has passed */
+#define PULL_SECONDS 60
 #define LOG_LINES    200u
 
 static const struct timespec pause_between = { 0, 500000000 };
@@ -144,9 +145,15 @@ static char *stuck(const json_t *pod)
 	return xasprintf("%s%s%.300s", reason, message ? ": " : "", message ? message : "");
 }
 
-/* Nothing will change by waiting. */
-static bool hopeless(const char *why)
+/* Nothing will change by waiting; a pull that fails may, for a while. *since: when it first did. */
+static bool hopeless(const char *why, time_t *since)
 {
+	if (!why || !strstr(why, "ImagePull"))
+		*since = 0;
+	else if (!*since)
+		*since = time(NULL);
+	if (why && strstr(why, "ImagePull"))
+		return time(NULL) - *since >= PULL_SECONDS;
 	return why && (str_starts(why, "InvalidImageName") || str_starts(why, "CreateContainerConfigError") ||
 		       str_starts(why, "CreateContainerError") || str_starts(why, "RunContainerError"));
 }
@@ -165,7 +172,7 @@ static int its_pod(const struct pod_run *p, json_t **out, struct err *e)
 static int await_end(const struct pod_run *p, json_t **out_pod, struct err *e)
 {
 	unsigned seconds = run_seconds(p->at->run);
-	time_t end = time(NULL) + seconds + LATE_SECONDS;
+	time_t begun = time(NULL), end = begun + seconds + LATE_SECONDS, pulling = 0;
 
 	for (;;) {
 		auto_json json_t *job = NULL;
@@ -184,9 +191,9 @@ static int await_end(const struct pod_run *p, json_t **out_pod, struct err *e)
 		}
 		if (proc_interrupted)
 			return err_set(e, ERR_DEADLINE, "interrupted");
-		if (state != LIVE_WAITING || hopeless(why) || time(NULL) >= end)
-			return err_set(e, ERR_NOT_READY, "job '%s' in namespace '%s': not done after %u s%s%s", p->job, p->at->ns, seconds,
-				       why ? ": " : "", why ? why : "");
+		if (state != LIVE_WAITING || hopeless(why, &pulling) || time(NULL) >= end)
+			return err_set(e, ERR_NOT_READY, "job '%s' in namespace '%s': not done after %lld s%s%s", p->job, p->at->ns,
+				       (long long)(time(NULL) - begun), why ? ": " : "", why ? why : "");
 		nanosleep(&pause_between, NULL);
 	}
 }
@@ -195,8 +202,15 @@ static int read_end(const struct pod_run *p, const json_t *pod, struct run_said 
 {
 	const json_t *ended = jdoc_at(json_array_get(jdoc_at(pod, "status", "containerStatuses", NULL), 0), "state", "terminated", NULL);
 
+	const char *message = jdoc_text(ended, "message", NULL);
+
 	said->status = (int)json_integer_value(json_object_get(ended, "exitCode"));
-	return kubectl_logs(p->kubectl, p->at->ns, jdoc_text(pod, "metadata", "name", NULL), "run", LOG_LINES, &said->text, e);
+	if (kubectl_logs(p->kubectl, p->at->ns, jdoc_text(pod, "metadata", "name", NULL), "run", LOG_LINES, &said->text, e) == 0 &&
+	    said->text.len)
+		return 0;
+	/* One that could not be started has no log, but a reason. */
+	buf_clear(&said->text);
+	return message ? buf_add(&said->text, message, strlen(message), e) : 0;
 }
 
 /* The API server's verdict on the pod, which else only an event would tell. */

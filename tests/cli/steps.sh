@@ -340,6 +340,9 @@ like 'run: its pod stays for a look, its secret does not' "$(jobs bad | tr '\n' 
 in_pod bad "command: [/bin/busybox, 'true']" | site
 ok 'run: the next run clears it away' deployer install
 is 'run: nothing is left' "$(jobs bad)" ''
+in_pod none "command: [/no/such/program]" | site
+fails 'run: a program that is not there' 42 deployer install
+said 'run: it is told' 'Run/none: /no/such/program: ended with 128: .*/no/such/program.*no such file'
 run far "{namespace: t, image: 'docker.io/demo/app:1.0', command: [a]}" | site
 fails 'run: an image that is not the site registry'\''s' 45 deployer plan
 said 'run: it is named' 'Run/far: .*docker.io/demo/app:1.0: does not point to the site registry'
