@@ -13,8 +13,8 @@ int bcrypt_hash(const char *password, const char *salt, char **out, struct err *
 		return err_set(e, ERR_LIMIT, "bcrypt: a password of more than %d bytes", BCRYPT_MAX);
 	if (strlen(salt) != BCRYPT_SALT)
 		return err_set(e, ERR_MALFORMED, "bcrypt: a salt has %d characters", BCRYPT_SALT);
-	hash = crypt_r(password, setting, work);
-	if (!hash || hash[0] != '$')
+	hash = crypt_rn(password, setting, work, (int)sizeof(*work));
+	if (!hash)
 		err_set(e, ERR_MALFORMED, "bcrypt: the salt is not one, or this libcrypt has no bcrypt");
 	else
 		*out = xstrdup(hash);
