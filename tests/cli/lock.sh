@@ -116,11 +116,6 @@ release:
 {{- end }}
 ---
 apiVersion: airgap/v1
-kind: Secret
-metadata: {name: x}
-secret: {namespaces: [demo], name: x, data: {"y": "$(generate:alnum:8)"}}
----
-apiVersion: airgap/v1
 kind: Release
 metadata: {name: layered}
 release:

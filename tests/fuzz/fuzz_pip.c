@@ -30,8 +30,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *p, size_t n)
 
 	if (pip_check_requirement(text, &e) == 0 && (strpbrk(text, "\r\n") || *text == '-' || *text == '/' || *text == '.'))
 		abort();
-	(void)pip_explain_page(text, n, "x", &(const struct pip_target){ "3.10", "manylinux_2_28_x86_64" }, &e);
-	if (pip_report_parse(text, n, &w, &e) == 0)
+	(void)pip_explain_page((const char *)p, n, "x", &(const struct pip_target){ "3.10", "manylinux_2_28_x86_64" }, &e);
+	if (pip_report_parse((const char *)p, n, &w, &e) == 0)
 		check_wheels(&w);
 	return 0;
 }
