@@ -143,18 +143,21 @@ static int try_all_ways(struct build *b, size_t blob, bool has_place, struct err
 static int build_blob(struct build *b, size_t blob, bool has_place, struct err *e)
 {
 	const struct lock_blob *lb = &b->lock->blobs[blob];
+	auto_free char *owner = lb->size > SMALL_BLOB_MAX ? blob_name(b->lock, &lb->digest) : NULL;
 	char size[16];
+	int r;
 
-	if (try_all_ways(b, blob, has_place, e) < 0) {
+	if (owner)
+		progress_start(owner);
+	r = try_all_ways(b, blob, has_place, e);
+	if (owner)
+		progress_stop(owner);
+	if (r < 0) {
 		bundle_writer_stop(b->writer, e);
 		return -1;
 	}
-	if (lb->size <= SMALL_BLOB_MAX)
-		return 0;
-
-	auto_free char *owner = blob_name(b->lock, &lb->digest);
-
-	progress_item("%s: %s", owner, log_size(size, lb->size));
+	if (owner)
+		progress_item("%s: %s", owner, log_size(size, lb->size));
 	return 0;
 }
 

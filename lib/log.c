@@ -25,6 +25,8 @@ static struct {
 	uint64_t begun_ms, drawn_ms;    /* drawn_ms: also of the last JSON event */
 	uint64_t sampled_ms, sampled;   /* for the rate */
 	double rate;            /* bytes a second */
+	char **current;         /* what is being worked on, the oldest first */
+	size_t n_current;
 	bool visible;           /* the bar stands on the line now */
 } bar;
 
@@ -171,7 +173,7 @@ static size_t terminal_width(void)
 }
 
 /* "images: 1.2 GiB of 4.5 GiB, 26%, 110.0 MiB/s, 0:31 left" */
-static char *bar_text(void)
+static char *bar_numbers(void)
 {
 	char done[16], total[16], rate[16];
 	unsigned long long left = 0;
@@ -189,6 +191,18 @@ static char *bar_text(void)
 		return TAKE(start);
 	left = (unsigned long long)((double)(bar.total - bar.done) / bar.rate);
 	return xasprintf("%s, %s/s, %llu:%02llu left", start, rate, left / 60, left % 60);
+}
+
+/* The same, with ": web:1.0 and 3 more" behind it. */
+static char *bar_text(void)
+{
+	auto_free char *numbers = bar_numbers();
+
+	if (bar.n_current == 0)
+		return TAKE(numbers);
+	if (bar.n_current == 1)
+		return xasprintf("%s: %s", numbers, bar.current[0]);
+	return xasprintf("%s: %s and %zu more", numbers, bar.current[0], bar.n_current - 1);
 }
 
 static void draw_bar(FILE *f)
@@ -235,7 +249,8 @@ static void write_progress_event(uint64_t now)
 	put_time(l.f);
 	fputs(",\"event\":\"progress\",\"what\":", l.f);
 	put_json(l.f, bar.what);
-	fprintf(l.f, ",\"done\":%llu,\"total\":%llu}\n", (unsigned long long)bar.done, (unsigned long long)bar.total);
+	fprintf(l.f, ",\"done\":%llu,\"total\":%llu,\"rate\":%llu}\n", (unsigned long long)bar.done,
+		(unsigned long long)bar.total, (unsigned long long)bar.rate);
 	line_end(&l);
 	bar.drawn_ms = now;
 }
@@ -325,6 +340,9 @@ static void end_bar(void)
 		line_end(&l);
 	}
 	free(TAKE(bar.what));
+	while (bar.n_current)
+		free(bar.current[--bar.n_current]);
+	free(TAKE(bar.current));
 }
 
 void progress_begin(const char *what, uint64_t total_bytes)
@@ -395,6 +413,31 @@ void progress_item(const char *fmt, ...)
 	pthread_mutex_lock(&lock);
 	if (show_progress && !on_terminal && log_wants(LOG_INFO))
 		write_item(item);
+	pthread_mutex_unlock(&lock);
+}
+
+void progress_start(const char *item)
+{
+	pthread_mutex_lock(&lock);
+	if (bar.what) {
+		GROW(bar.current, bar.n_current);
+		bar.current[bar.n_current++] = xstrdup(item);
+	}
+	pthread_mutex_unlock(&lock);
+}
+
+void progress_stop(const char *item)
+{
+	size_t i = 0;
+
+	pthread_mutex_lock(&lock);
+	while (i < bar.n_current && strcmp(bar.current[i], item) != 0)
+		i++;
+	if (i < bar.n_current) {
+		free(bar.current[i]);
+		bar.n_current--;
+		memmove(bar.current + i, bar.current + i + 1, (bar.n_current - i) * sizeof(char *));
+	}
 	pthread_mutex_unlock(&lock);
 }
 

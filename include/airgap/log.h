@@ -10,7 +10,8 @@
  *
  * Progress on a terminal is one line, redrawn at most ten times a second, after one
  * second; a message erases and redraws it. Elsewhere each finished item is one line.
- * In JSON: {"time":…,"event":"progress","what":…,"done":…,"total":…} at most once a second,
+ * In JSON: {"time":…,"event":"progress","what":…,"done":…,"total":…,"rate":…} at most once a second (bytes, and
+ * bytes a second),
  * {"time":…,"event":"item","what":…,"item":…} for each finished item.
  */
 #pragma once
@@ -31,6 +32,9 @@ void log_debug(const char *fmt, ...) PRINTF(1, 2);
 /* One progress at a time; total 0 = unknown. Bytes may be added beyond the total. */
 void progress_begin(const char *what, uint64_t total_bytes);
 void progress_add(uint64_t bytes);
+/* What is being worked on now: the terminal's line names the oldest of them. start is undone by stop or progress_end. */
+void progress_start(const char *item);
+void progress_stop(const char *item);
 void progress_item(const char *fmt, ...) PRINTF(1, 2);  /* one finished thing */
 void progress_end(void);        /* erases the line; safe without a begin */
 

@@ -156,7 +156,7 @@ TEST(items_and_progress_are_json_events)
 	auto_free char *text = captured();
 
 	assert_non_null(strstr(text, "\"event\":\"item\",\"what\":\"images\",\"item\":\"we\\\"b\"}\n"));
-	assert_non_null(strstr(text, "\"event\":\"progress\",\"what\":\"images\",\"done\":40,\"total\":100}\n"));
+	assert_non_null(strstr(text, "\"event\":\"progress\",\"what\":\"images\",\"done\":40,\"total\":100,\"rate\":"));
 }
 
 static void sleep_ms(long ms)
@@ -168,7 +168,7 @@ TEST(the_bar_is_one_line_that_messages_do_not_break)
 {
 	int master, slave;
 	char text[8192];
-	struct winsize size = { .ws_row = 24, .ws_col = 60 };
+	struct winsize size = { .ws_row = 24, .ws_col = 100 };
 
 	if (openpty(&master, &slave, NULL, NULL, &size) < 0)
 		skip();
@@ -178,6 +178,11 @@ TEST(the_bar_is_one_line_that_messages_do_not_break)
 	log_setup(LOG_INFO, LOG_TEXT, true);
 	progress_begin("images", 4u << 20);
 	progress_add(1u << 20);         /* too early for a bar */
+	progress_start("gone");
+	progress_start("web");
+	progress_start("db");
+	progress_stop("gone");
+	progress_stop("none");
 	sleep_ms(1100);
 	for (int i = 0; i < 1000; i++)
 		progress_add(1024);
@@ -208,6 +213,7 @@ TEST(the_bar_is_one_line_that_messages_do_not_break)
 	assert_true(message > bar);
 	assert_true(str_ends(text, "\r\033[Kafter\r\n"));
 	assert_non_null(strstr(text, "of 4.0 MiB, "));
+	assert_non_null(strstr(text, ": web and 1 more"));
 	assert_null(strstr(text, "no line of its own"));
 	assert_true(strlen(text) < 300);        /* a thousand additions, one or two bars */
 }
