@@ -69,8 +69,16 @@ static bool pause_ms(uint64_t ms)
 	return !proc_interrupted;
 }
 
-/* One look: a HEAD costs nothing, and its answer says what is left. After the whole window there must be some, whatever is
- * said or not. */
+/* Let one pull find out. */
+static void quota_try(struct registry *r)
+{
+	pthread_mutex_lock(&r->quota.lock);
+	r->quota.left = MAX(r->quota.left, 1u);
+	pthread_mutex_unlock(&r->quota.lock);
+}
+
+/* One look: a HEAD costs nothing, and its answer says what is left; one that says nothing of it is of an image that is
+ * not limited. */
 static int look(struct registry *r, const char *repository, const char *ref, struct err *e)
 {
 	auto_response struct http_response answer = HTTP_RESPONSE_INIT;
@@ -82,7 +90,11 @@ static int look(struct registry *r, const char *repository, const char *ref, str
 		.method = "HEAD", .url = url, .headers = accept, .scope = { repository, NULL, r->push },
 	};
 
-	return registry_ask(r, &a, &answer, e);
+	if (registry_ask(r, &a, &answer, e) < 0)
+		return -1;
+	if (answer.status == 200 && !http_header(&answer, "ratelimit-remaining"))
+		quota_try(r);
+	return 0;
 }
 
 /* One thread looks, the others wait for what it sees. Called and left with the lock held. */
@@ -103,11 +115,14 @@ static int wait_locked(struct registry *r, const char *repository, const char *r
 		uint64_t ms = q->reset ? q->reset * 1000 : wait;
 
 		pthread_mutex_unlock(&q->lock);
-		rc = pause_ms(ms) ? look(r, repository, ref, e) : err_set(e, ERR_DEADLINE, "interrupted");
+		if (!pause_ms(ms))
+			rc = err_set(e, ERR_DEADLINE, "interrupted");
+		else if (registry_now() > end)
+			quota_try(r);
+		else
+			rc = look(r, repository, ref, e);
 		pthread_mutex_lock(&q->lock);
 		wait = MIN(2 * wait, POLL_MAX);
-		if (q->left == 0 && registry_now() > end)
-			q->left = 1;
 	}
 	q->looking = false;
 	pthread_cond_broadcast(&q->changed);

@@ -74,7 +74,8 @@ row("limit-zero", FEW, once(after("0")), 0, TWICE)
 row("limit-nonsense", FEW, once(after("-1 fortnight")), 0, TWICE)
 row("limit-every-second", "ALL", every_second(after("0")), 0, 8)
 row("limit-absurd", "get m-tag b-get b-put m-put tags token", after("99999999999"), 23, 3, seconds=15)
-row("limit-with-quota", FEW, once(says(429, LIMIT, ["RateLimit-Limit: 100;w=21600", "RateLimit-Remaining: 0;w=21600", "RateLimit-Reset: 1"])), 0, TWICE)
+row("limit-with-quota", FEW, once(says(429, LIMIT, ["RateLimit-Limit: 100;w=21600", "RateLimit-Remaining: 0;w=21600", "RateLimit-Reset: 1"])), 0,
+    TWICE + " m-tag:3")              # a HEAD in between asks whether there is more
 row("quota-nonsense", FEW, lambda r, n, ok: (lambda a: send(r, a, [*a.headers, "RateLimit-Limit: many", "RateLimit-Remaining: -1;w=x"]))(ok()))
 row("busy-until", "ALL", once(says(503, b"", ["Retry-After: 1"])), 0, TWICE)
 
