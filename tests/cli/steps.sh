@@ -413,7 +413,7 @@ fails 'run: a new pod is drift' 46 deployer status
 ok 'run: install does it there' deployer install
 is 'run: each has it' "$(marked_pods | tr '\n' ' ')" 'done done '
 
-work "scaleDown: [{kind: Deployment, name: work}, {kind: StatefulSet, name: absent}], command: [/bin/busybox, sleep, '15']" | site
+work "scaleDown: [{kind: Deployment, name: work}, {kind: StatefulSet, name: absent}], command: [/bin/busybox, sh, -c, 'trap \"exit 0\" TERM; /bin/busybox sleep 30 & wait']" | site
 deployer install >"$T/said" 2>&1 &
 job=$!
 n=0
