@@ -141,11 +141,10 @@ static int reference_needs(struct steps *all, struct step *s, const json_t *body
 	if (reference_collect(body, &references, e) < 0)
 		return -1;
 	for (size_t i = 0; i < references.n; i++) {
-		const char *name = references.items[i] + strlen("secret:"), *slash = strchrnul(name, '/');
-
 		if (!str_starts(references.items[i], "secret:"))
 			continue;
 
+		const char *name = references.items[i] + strlen("secret:"), *slash = strchrnul(name, '/');
 		auto_free char *head = xstrndup(name, (size_t)(slash - name));
 		const struct step *t = *slash ? steps_secret(all, head, slash + 1) : NULL;
 
