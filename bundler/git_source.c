@@ -211,17 +211,30 @@ static int check_out_near(struct checkout *c, const char *path, const char *file
 	return 0;
 }
 
+/* Below a folder that is there: it came with that one. */
+static bool came_along(const struct checkout *c, const char *path)
+{
+	for (size_t i = 0; i < c->done.n; i++) {
+		size_t n = strlen(c->done.items[i]);
+
+		if (n == 0 || (strncmp(path, c->done.items[i], n) == 0 && path[n] == '/'))
+			return true;
+	}
+	return false;
+}
+
 /* A folder of the tree and, beside it, those its file:// dependencies are in. */
 static int check_out(struct checkout *c, const char *path, unsigned depth, struct err *e)
 {
 	auto_free char *folder = fs_join(c->root, path);
+	bool there = came_along(c, path);
 
 	if (strv_has(&c->done, path))
 		return 0;
 	if (depth > NESTING_MAX)
 		return err_set(e, ERR_LIMIT, "its dependencies go deeper than %u charts", NESTING_MAX);
 	strv_push(&c->done, path);
-	if (fs_make_dirs(folder, 0700, e) < 0 || gitrepo_export(c->dir, c->commit, path, folder, e) < 0)
+	if (!there && (fs_make_dirs(folder, 0700, e) < 0 || gitrepo_export(c->dir, c->commit, path, folder, e) < 0))
 		return -1;
 	if (check_out_near(c, path, "Chart.yaml", depth, e) < 0)
 		return -1;

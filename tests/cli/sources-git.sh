@@ -39,6 +39,8 @@ second=$(git -C "$T/src" rev-parse HEAD)
 chart "$T/src/linked" linked 1.0.0 && ln -s /etc/passwd "$T/src/linked/values.yaml"
 chart "$T/src/fat" fat 1.0.0 && head -c 6000000 /dev/zero >"$T/src/fat/blob"
 chart "$T/src/out" out 1.0.0 'dependencies: [{name: lib, version: 1.x, repository: "file://../../../lib"}]'
+chart "$T/src/whole" whole 1.0.0 'dependencies: [{name: part, version: 1.x, repository: "file://charts/part"}]'
+chart "$T/src/whole/charts/part" part 1.0.0
 g add -A && g commit -m three
 g update-index --add --cacheinfo "160000,$first,deploy/web/module" && g commit -m four && g branch module
 git clone -q --bare "$T/src" "$repos/app.git"
@@ -152,6 +154,8 @@ refused() {
 	like 'it says so' "$(said)" "$3"
 }
 local_chart() { manifest "{name: $1, repository: \"git+file://../repos/app.git\", path: $2, ref: \"${3:-main}\"}"; }
+local_chart whole whole
+ok 'a dependency that lies in the chart itself' lock
 local_chart linked linked
 refused 'a symbolic link' 17 "chart 'linked': .*'values.yaml' is a symbolic link"
 local_chart web deploy/web module
