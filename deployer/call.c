@@ -175,22 +175,26 @@ static const char *path_of(const char *url)
 
 /* ---- judging ---- */
 
-/* What the server says of it, cut and clean, or nothing. */
-static char *words_of(const json_t *answer)
+/* What the server says of it, clean and cut, or nothing. Half a secret would not be known for one: it is cut last. */
+static char *words_of(const struct call_server *c, const json_t *answer)
 {
 	const char *said = jdoc_text(answer, "meta", "result_msg", NULL);
-	char *words = said ? xasprintf("%.*s", WORDS_MAX, said) : NULL;
+	auto_free char *words = said ? xstrdup(said) : NULL;
 
-	for (char *p = words; p && *p; p++)
+	if (!words)
+		return NULL;
+	secrets_mask(c->engine->secrets, words);
+	for (char *p = words; *p; p++)
 		if ((unsigned char)*p < ' ' || *p == 0x7f)
 			*p = ' ';
-	return words;
+	return xstrndup(words, WORDS_MAX);
 }
 
-static int judge(const struct step_request *q, const struct http_response *r, const json_t *answer, struct err *e)
+static int judge(const struct call_server *c, const struct step_request *q, const struct http_response *r, const json_t *answer,
+		 struct err *e)
 {
 	const json_t *code = jdoc_at(answer, "meta", "result_code", NULL);
-	auto_free char *words = words_of(answer);
+	auto_free char *words = words_of(c, answer);
 
 	if (r->status >= 300 && r->status < 400)
 		return err_set(e, ERR_REDIRECT, "the server sends us elsewhere (%d): correct the url", r->status);
@@ -236,7 +240,7 @@ static int exchange(struct call_server *c, const json_t *j, const struct step_re
 	const struct buf *text = r.status >= 200 && r.status < 300 ? &got : &r.text;
 	auto_json json_t *answer = text->len ? jdoc_parse(text->ptr, text->len, ANSWER_MAX, "answer", &ignored) : json_null();
 
-	if (judge(q, &r, answer, e) < 0)
+	if (judge(c, q, &r, answer, e) < 0)
 		return -1;
 	if (!answer)
 		return err_set(e, ERR_PROTOCOL, "the answer is not JSON: is this the address of the API?");

@@ -247,10 +247,9 @@ void lease_give(struct lease *l)
 		pthread_join(l->thread, NULL);
 
 	/* An interrupted run runs no program any more, but this one: nobody should have to wait for the lease to end. */
-	sig = atomic_exchange(&proc_interrupted, 0);
+	sig = proc_interrupt_take();
 	if (!l->lost && change(l, l->last, "", &e) < 0)
 		log_debug("lease: %s", e.msg);
-	if (sig)
-		atomic_store(&proc_interrupted, sig);
+	proc_interrupt_give(sig);
 	lease_free(l);
 }

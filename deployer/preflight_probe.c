@@ -8,6 +8,7 @@
 
 #include <airgap/log.h>
 #include <airgap/pool.h>
+#include <airgap/proc.h>
 
 #include <pthread.h>
 
@@ -77,7 +78,7 @@ static int ask(void *ctx, unsigned worker, size_t i, struct err *e)
 	(void)worker;
 	if (run_command(&at, &s->probe.run.command, &said, e) < 0) {
 		/* It could not be asked: as much of a finding as a bad answer, unless we are told to stop. */
-		if (e->code == ERR_DEADLINE)
+		if (proc_interrupted)
 			return err_wrap(e, "%s", s->id);
 		finding(p, s, e->msg);
 		return 0;
@@ -178,9 +179,11 @@ static int ask_in_pods(struct probing *p, struct err *e)
 		return -1;
 
 	int r = pool_each(AT_ONCE, p->n, ask, p, e);
+	int sig = proc_interrupt_take();        /* what signs in to the registry must not stay there */
 
 	if (kubectl_delete(&p->engine->session->kubectl, "namespace", NULL, PROBE_NAMESPACE, &later) < 0)
 		log_warn("namespace " PROBE_NAMESPACE ": not removed: %s", later.msg);
+	proc_interrupt_give(sig);
 	return r;
 }
 

@@ -70,7 +70,7 @@ int run_host(const struct run_at *at, const struct strv *command, struct run_sai
 		argv.items[0] = full;
 	}
 
-	struct proc p = { .argv = argv.items, .env = env.items, .dir = dir, .timeout = run_seconds(at->run) };
+	struct proc p = { .argv = argv.items, .env = env.items, .dir = dir, .timeout = run_seconds(at->run), .confidential = true };
 
 	if (proc_run(&p, &said->text, &said->status, e) < 0)
 		return -1;

@@ -237,6 +237,17 @@ static int go(const struct pod_run *p, const struct strv *command, struct run_sa
 	return await_end(p, &pod, e) < 0 ? -1 : read_end(p, pod, said, e);
 }
 
+/* What was in its environment goes in any case, the Job only when there is nothing to look at. Probes are several at
+ * once: theirs goes with their namespace. */
+static int forget(const struct pod_run *p, struct err *e)
+{
+	int sig = p->at->looking ? 0 : proc_interrupt_take();
+	int r = take_secrets(p, e);
+
+	proc_interrupt_give(sig);
+	return r;
+}
+
 int run_pod(const struct run_at *at, const struct strv *command, struct run_said *said, struct err *e)
 {
 	CLEANUP(pod_run_release) struct pod_run p = begin(at);
@@ -245,13 +256,11 @@ int run_pod(const struct run_at *at, const struct strv *command, struct run_said
 	if (take_job(&p, e) < 0 || give(&p, e) < 0)
 		return -1;
 
-	int r = go(&p, command, said, e);
+	int r = go(&p, command, said, e), taken = forget(&p, &later);
 
-	/* What was in its environment goes in any case, the Job only when there is nothing to look at. */
-	if (take_secrets(&p, &later) < 0 || (r == 0 && said->status == 0 && take_job(&p, &later) < 0)) {
-		if (r == 0)
-			*e = later;
-		return -1;
-	}
-	return r;
+	if (taken == 0 && r == 0 && said->status == 0)
+		taken = take_job(&p, &later);
+	if (taken < 0 && r == 0)
+		*e = later;
+	return MIN(r, taken);
 }

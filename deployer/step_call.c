@@ -384,15 +384,17 @@ static int find_new(struct call_server *c, struct err *e)
 	return 0;
 }
 
-/* A key that nobody can keep must not stay valid. */
+/* A key that nobody can keep must not stay valid, also where an interrupt is why. */
 static int give_back(struct call_server *c, struct err *e)
 {
 	auto_json json_t *ignored = NULL;
 	struct err why = { 0 };
+	int sig = proc_interrupt_take();
 
 	/* To look is to keep nothing: that is what went wrong. */
 	if (c->step->call.revoke.url && call_ask(c, "revoke", &c->step->call.revoke, CALL_LOOK, &ignored, &why) < 0)
 		log_warn("%s: what was made is not revoked: %s", c->step->id, why.msg);
+	proc_interrupt_give(sig);
 	forget_all(c);
 	return -1;
 }

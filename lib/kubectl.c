@@ -105,7 +105,8 @@ int kubectl_call_run(struct kubectl_call *c, struct kubectl *k, const struct buf
 	auto_strv struct strv env = { 0 };
 
 	kubectl_call_env(k, &env);
-	c->proc = (struct proc){ .argv = c->args.items, .env = env.items, .exe_fd = k->fd, .timeout = c->timeout };
+	c->proc = (struct proc){ .argv = c->args.items, .env = env.items, .exe_fd = k->fd, .timeout = c->timeout,
+				.confidential = c->confidential };
 	if (input) {
 		c->proc.input = input->ptr;
 		c->proc.input_len = input->len;

@@ -12,6 +12,7 @@ struct kubectl_call {
 	struct proc proc;
 	struct buf out;
 	unsigned timeout;       /* seconds */
+	bool confidential;      /* as in proc.h */
 	int status;
 };
 #define auto_call CLEANUP(kubectl_call_release)

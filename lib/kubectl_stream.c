@@ -27,6 +27,7 @@ int kubectl_exec(struct kubectl *k, const char *ns, const char *pod, const char 
 	for (size_t i = 0; i < argv->n; i++)
 		strv_push(&c.args, argv->items[i]);
 	c.timeout = seconds;
+	c.confidential = true;
 	c.out.max = EXEC_OUTPUT;
 	if (kubectl_call_run(&c, k, NULL, e) < 0)
 		return err_wrap(e, "kubectl exec %s", pod);

@@ -23,6 +23,17 @@
 
 atomic_int proc_interrupted;
 
+int proc_interrupt_take(void)
+{
+	return atomic_exchange(&proc_interrupted, 0);
+}
+
+void proc_interrupt_give(int sig)
+{
+	if (sig)
+		atomic_store(&proc_interrupted, sig);
+}
+
 /* ---- the child: from fork to exec only calls that are safe after fork in a threaded program */
 
 struct launch {
@@ -255,7 +266,7 @@ static void fail_run(struct run *r, uint64_t now)
 
 static void log_line(struct run *r)
 {
-	if (r->line_len)
+	if (r->line_len && !r->p->confidential)
 		log_debug("%s: %.*s", proc_name(r->p), (int)r->line_len, r->line);
 	r->line_len = 0;
 }

@@ -28,6 +28,7 @@ struct proc {
 	const void *input;              /* stdin, as a file in memory; NULL = /dev/null */
 	size_t input_len;
 	unsigned timeout;               /* seconds; 0 = 300 */
+	bool confidential;              /* it was given secrets, and may say them: stderr is not logged */
 	char tail[2048];                /* out: the last lines of stderr, trimmed */
 };
 
@@ -49,3 +50,8 @@ char *proc_which(const char *name) MUST_CHECK;
 
 /* Set by the handlers of SIGINT/SIGTERM/SIGHUP that cli_main installs; long loops look at it. */
 extern atomic_int proc_interrupted;
+
+/* What an interrupted run must still do, such as taking secrets away, stands between these two: the interrupt is taken
+ * away and given back. One that comes meanwhile counts. By one thread, while no other works on the same. */
+int proc_interrupt_take(void) MUST_CHECK;
+void proc_interrupt_give(int sig);

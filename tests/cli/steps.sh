@@ -103,19 +103,21 @@ namespaces() { kubectl get namespaces -o name | grep -E '/(t|airgap-.*)$'; }
 	probe P1 'the number is large' "image: '$image', command: [/bin/busybox, sh, -c, 'echo one; echo 65530; exit 1']"
 	probe P2 'the host is fine' "where: host, command: [sh, -c, 'exit 1']"
 	probe P3 'all is well' "image: '$image', command: [/bin/busybox, 'true']"
+	probe P5 'somebody answers' "where: host, timeout: 1s, command: [sleep, '60']"
 } | site
 mark
 fails 'probe: plan asks those on the host' 44 deployer plan
 said 'probe: the finding' '^error: P2: the host is fine: something else$'
+said 'probe: no answer in time is a finding, too' '^error: .*P5: somebody answers: sleep: not done after 1 seconds: something else'
 said 'probe: and says which it does not ask' 'P1: the number is large: asked by `deployer install`, in a pod'
 is 'probe: plan makes nothing' "$(writes)" ''
 fails 'probe: install asks all' 44 deployer install
 said 'probe: both findings are told' 'P1: the number is large: 65530: something else'
-said 'probe: and counted' '^error: 2 things missing before the first write: P1: '
+said 'probe: and counted' '^error: 3 things missing before the first write: P1: '
 is 'probe: nothing was made, and nothing is left' "$(namespaces)" ''
 fails 'probe: a check that is not there' 2 deployer install --skip P9
-said 'probe: those there are' 'use registry, space, contents, references, P1, P2, P3'
-ok 'probe: what is known is left out' deployer install --skip P1 --skip P2
+said 'probe: those there are' 'use registry, space, contents, references, P1, P2, P3, P5'
+ok 'probe: what is known is left out' deployer install --skip P1 --skip P2 --skip P5
 is 'probe: the namespace is gone' "$(namespaces | tr '\n' ' ')" 'namespace/airgap-system namespace/t '
 fails 'probe: what was left out did not pass' 44 deployer install
 {

@@ -7,6 +7,9 @@
 #include <deployer/engine.h>
 
 #include <airgap/fs.h>
+#include <airgap/proc.h>
+
+#include <signal.h>
 
 static struct err e;
 static char *dir;
@@ -35,6 +38,11 @@ static void answer(const struct asked *a, struct buf *out)
 		return;
 	}
 	served_text(out, 404, "", "{\"meta\": {\"result_msg\": \"no such thing\"}}");
+}
+
+static void interrupt(int sig)
+{
+	proc_interrupted = sig;
 }
 
 static int enter(void **state)
@@ -212,6 +220,45 @@ TEST(a_check_that_cannot_answer_makes_no_key)
 	assert_string_equal(after, "new");
 }
 
+/* The interrupt ends kubectl, which keeps the key; it must not end what revokes the key. */
+TEST(an_interrupt_leaves_no_key_behind)
+{
+	auto_free char *kubectl = fs_join(dir, "kubectl");
+	auto_free char *script = xasprintf("#!/bin/sh\ncase \"$*\" in *apply*) if [ -e %s/once ]; then kill -INT $PPID; sleep 9; fi; : >%s/once ;; "
+					   "esac\n", dir, dir);
+	const struct step *s = load("save: {k: data.k}, unless: {saved: [k]}, revoke: {url: /revoke}");
+	struct sigaction ours = { .sa_handler = interrupt }, before;
+
+	kubectl_close(&session.kubectl);
+	assert_ok(fs_save(kubectl, script, strlen(script), 0755, &e), e);
+	assert_ok(kubectl_open(&session.kubectl, kubectl, NULL, NULL, &e), e);
+	answers[0].path = "/make";
+	answers[0].status = answers[1].status = 200;
+	answers[0].text = "{\"data\": {\"k\": \"new\"}}";
+	answers[1].path = "/revoke";
+	answers[1].text = "{}";
+	sigaction(SIGINT, &ours, &before);
+	assert_err(run(s), e, ERR_DEADLINE);
+	sigaction(SIGINT, &before, NULL);
+	assert_int_equal(proc_interrupted, SIGINT);
+	proc_interrupted = 0;
+	assert_string_equal(asked, "GET /make;GET /revoke;");
+	assert_null(secrets_kept(secrets, s, "k"));
+}
+
+/* Half a secret at the end of what is told is one, too. */
+TEST(no_half_of_a_secret_is_told)
+{
+	const struct step *s = load("body: {}");
+	auto_free char *text = xasprintf("{\"meta\": {\"result_msg\": \"%0294d hunter2hunter2\"}}", 0);
+
+	answers[0].path = "/make";
+	answers[0].status = 400;
+	answers[0].text = text;
+	assert_err(run(s), e, ERR_PROTOCOL);
+	assert_null(strstr(e.msg, "hunt"));
+}
+
 /* A line break in a value would be a header of its own. */
 TEST(no_value_becomes_a_header)
 {
@@ -232,7 +279,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		CASE(no_answer_is_believed_that_is_none), CASE(what_is_there_is_not_made_again),
 		CASE(an_answer_without_what_is_to_be_saved_is_no_success), CASE(a_check_that_cannot_answer_makes_no_key),
-		CASE(no_value_becomes_a_header),
+		CASE(an_interrupt_leaves_no_key_behind), CASE(no_half_of_a_secret_is_told), CASE(no_value_becomes_a_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -306,6 +306,29 @@ TEST(children_die_with_their_parent)
 	close(ends[1]);
 }
 
+TEST(what_a_confidant_says_is_not_logged)
+{
+	auto_buf struct buf said = BUF_INIT(4096);
+	struct proc p = { .confidential = true };
+	int ends[2], before = dup(STDERR_FILENO), status;
+
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	dup2(ends[1], STDERR_FILENO);
+	log_setup(LOG_DEBUG, LOG_TEXT, false);
+	assert_ok(run_sh(&p, "echo hunter2 >&2", NULL, &status), e);
+	assert_string_equal(p.tail, "hunter2");
+	p.confidential = false;
+	assert_ok(run_sh(&p, "echo other >&2", NULL, &status), e);
+	log_setup(LOG_ERROR, LOG_TEXT, false);
+	dup2(before, STDERR_FILENO);
+	close(before);
+	close(ends[1]);
+	assert_ok(buf_read_fd(&said, ends[0], &e), e);
+	close(ends[0]);
+	assert_non_null(strstr(buf_str(&said), "other"));
+	assert_null(strstr(buf_str(&said), "hunter2"));
+}
+
 TEST(finds_programs_in_path_only)
 {
 	auto_free char *sh = proc_which("sh"), *full = proc_which("/bin/sh"), *none = proc_which("no-such-program");
@@ -339,6 +362,7 @@ int main(void)
 		cmocka_unit_test(a_started_child_talks_until_it_is_stopped),
 		cmocka_unit_test(a_child_that_ignores_term_is_killed),
 		cmocka_unit_test(children_die_with_their_parent),
+		cmocka_unit_test(what_a_confidant_says_is_not_logged),
 		cmocka_unit_test(finds_programs_in_path_only),
 	};
 
