@@ -158,7 +158,8 @@ int bundle_part_take(struct bundle_writer *w, size_t blob, uint64_t from, uint64
 		     struct err *e)
 {
 	struct spread *s = w->blobs[blob].spread;
-	uint64_t size = w->in->blobs[blob].size, i = from / FRAME_BLOB_BYTES, n = 0;
+	uint64_t size = w->in->blobs[blob].size, n = 0;
+	uint64_t i = from / FRAME_BLOB_BYTES + (from % FRAME_BLOB_BYTES != 0);  /* what begins before it has gone by */
 	uint64_t limit = MAX(most / FRAME_BLOB_BYTES, 1u);
 
 	if (w->stopped)

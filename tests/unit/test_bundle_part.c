@@ -174,6 +174,26 @@ TEST(frames_behind_a_gap_are_kept)
 	assert_same_files("whole", "b", 0);
 }
 
+/* Bytes that go by are not those of a frame whose beginning has gone by. */
+TEST(a_part_never_begins_before_what_is_asked_for)
+{
+	auto_bundle_writer struct bundle_writer *w = NULL;
+	auto_set struct set s = { 0 };
+	struct bundle_part first = { 0 }, next = { 0 };
+
+	make_set(&s);
+	assert_ok(bundle_writer_open("b", &s.in, &w, &e), e);
+
+	size_t blob = bundle_writer_order(w)[0];
+
+	assert_int_equal(bundle_part_take(w, blob, 0, MIB4, &first, &e), 1);
+	bundle_part_end(w, &first);
+	assert_int_equal(bundle_part_take(w, blob, 1, MIB4, &next, &e), 1);
+	assert_int_equal(next.at, MIB4);
+	bundle_part_end(w, &next);
+	assert_int_equal(bundle_part_take(w, blob, s.blobs[blob].size - 1, MIB4, &next, &e), 0);
+}
+
 int main(void)
 {
 #define T(name) cmocka_unit_test_setup_teardown(name, enter_dir, leave_dir)
@@ -182,6 +202,7 @@ int main(void)
 		T(a_part_that_is_given_up_is_taken_by_another),
 		T(a_wrong_byte_brings_one_verdict_and_the_blob_comes_again),
 		T(frames_behind_a_gap_are_kept),
+		T(a_part_never_begins_before_what_is_asked_for),
 	};
 
 	written_begin();
