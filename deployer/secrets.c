@@ -307,6 +307,30 @@ static bool is_public(const char *text)
 	return strstr(text, "-----BEGIN CERTIFICATE-----") && !strstr(text, "PRIVATE KEY-----");
 }
 
+static int compare_lengths(const void *a, const void *b)
+{
+	size_t m = strlen(*(char *const *)a), n = strlen(*(char *const *)b);
+
+	return (m < n) - (m > n);
+}
+
+/* As programs tell it: without the line end of its file. The longest first, which may have a shorter one in it. */
+static void remember(struct strv *seen, const char *text)
+{
+	size_t n = strlen(text);
+
+	while (n && strchr(" \t\r\n", text[n - 1]))
+		n--;
+
+	auto_free char *value = xstrndup(text, n);
+
+	if (n >= TELLING && !strv_has(seen, value)) {
+		strv_push(seen, value);
+		qsort(seen->items, seen->n, sizeof(seen->items[0]), compare_lengths);
+	}
+	wipe(value, n);
+}
+
 static int resolve_one(void *ctx, const struct reference *r, const char *path, struct buf *out, struct err *e)
 {
 	struct resolve *w = ctx;
@@ -320,8 +344,8 @@ static int resolve_one(void *ctx, const struct reference *r, const char *path, s
 			return -1;
 	}
 
-	if (!r->is_public && !is_public(buf_str(out) + before) && out->len - before >= TELLING && !strv_has(&w->x->seen, buf_str(out) + before))
-		strv_push(&w->x->seen, buf_str(out) + before);
+	if (!r->is_public && !is_public(buf_str(out) + before))
+		remember(&w->x->seen, buf_str(out) + before);
 	return 0;
 }
 

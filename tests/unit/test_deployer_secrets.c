@@ -263,6 +263,23 @@ TEST(what_a_call_saves_is_known_until_it_is_forgotten)
 	secrets_close(x);
 }
 
+TEST(a_secret_is_masked_as_programs_tell_it)
+{
+	struct secrets *x = opened();
+	char said[] = "password 'hunter2hunter2', then hunter2hunter2-more.";
+
+	setenv("TEST_LINE", "hunter2hunter2\n", 1);
+	setenv("TEST_MORE", "hunter2hunter2-more", 1);
+	for (size_t i = 0; i < 2; i++) {
+		auto_free char *value = resolved(x, "Apply/x", i ? "$(env:TEST_MORE)" : "$(env:TEST_LINE)", false);
+
+		assert_non_null(value);
+	}
+	secrets_mask(x, said);
+	assert_string_equal(said, "password '***', then ***.");
+	secrets_close(x);
+}
+
 TEST(a_config_map_that_is_written_out_may_not_hold_a_secret)
 {
 	static const struct { const char *object; bool good; } cases[] = {
@@ -409,7 +426,7 @@ int main(void)
 		CASE(a_config_map_that_is_written_out_may_not_hold_a_secret), CASE(a_chart_may_not_put_a_secret_into_a_config_map),
 		CASE(a_certificate_is_no_secret_but_a_key_is), CASE(all_that_is_missing_is_told_at_once),
 		CASE(parts_of_a_certificate_belong_together_and_hashes_stay), CASE(what_a_call_saves_is_known_until_it_is_forgotten),
-		CASE(a_fingerprint_needs_the_key), CASE(several_threads_resolve_the_same_document),
+		CASE(a_secret_is_masked_as_programs_tell_it), CASE(a_fingerprint_needs_the_key), CASE(several_threads_resolve_the_same_document),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
