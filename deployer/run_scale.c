@@ -127,10 +127,8 @@ static int await_ready(struct engine *g, const struct step_run *r, const struct 
 	}
 }
 
-int scale_up(struct engine *g, const struct step_run *r, struct err *e)
+static int raise_all(struct engine *g, const struct step_run *r, bool *was_down, struct err *e)
 {
-	auto_free bool *was_down = xcalloc(r->n_scale_down + 1, sizeof(*was_down));
-
 	for (size_t i = 0; i < r->n_scale_down; i++) {
 		const struct step_scale *s = &r->scale_down[i];
 		auto_json json_t *o = NULL;
@@ -147,6 +145,18 @@ int scale_up(struct engine *g, const struct step_run *r, struct err *e)
 			return -1;
 		was_down[i] = true;
 	}
+	return 0;
+}
+
+/* An interrupted run does not wait for what it scales up, but leaves nothing down. */
+int scale_up(struct engine *g, const struct step_run *r, struct err *e)
+{
+	auto_free bool *was_down = xcalloc(r->n_scale_down + 1, sizeof(*was_down));
+	int sig = proc_interrupt_take(), raised = raise_all(g, r, was_down, e);
+
+	proc_interrupt_give(sig);
+	if (raised < 0)
+		return -1;
 	for (size_t i = 0; i < r->n_scale_down; i++)
 		if (was_down[i] && await_ready(g, r, &r->scale_down[i], e) < 0)
 			return -1;
