@@ -233,6 +233,9 @@ static int exchange(struct call_server *c, const json_t *j, const struct step_re
 		.max_body = ANSWER_MAX,
 	};
 
+	/* Its port may be somebody else's by now. */
+	if (c->step->call.via.service && !kubectl_forward_alive(&c->forward))
+		return err_set(e, ERR_NETWORK, "the port-forward to '%s' ended", c->step->call.via.service);
 	if (http_do(c->http, &request, &to, &r, e) < 0)
 		return -1;
 	c->status = r.status;

@@ -13,6 +13,8 @@
 #include <pthread.h>
 
 #define PROBE_NAMESPACE "airgap-probe"
+#define MANAGED_BY      "app.kubernetes.io/managed-by"
+#define MANAGER         "airgap-deployer"
 #define PULL_SECRET     "site-registry"
 #define AT_ONCE         4
 
@@ -150,10 +152,25 @@ static int push_images(const struct probing *p, struct err *e)
 	return push_all(s, &wanted, &ignored, e);
 }
 
+/* One that a killed run left goes first; one of somebody else's stays. */
+static int clear_namespace(struct session *s, struct err *e)
+{
+	auto_json json_t *there = NULL;
+	int found = kubectl_get(&s->kubectl, "namespace", NULL, PROBE_NAMESPACE, &there, e);
+
+	if (found <= 0)
+		return found;
+	if (!str_eq(jdoc_text(there, "metadata", "labels", MANAGED_BY, NULL), MANAGER))
+		return err_set(e, ERR_CONFLICT, "namespace " PROBE_NAMESPACE ": is there and not ours: rename it, or leave probes out "
+			       "with --skip ID");
+	return kubectl_delete(&s->kubectl, "namespace", NULL, PROBE_NAMESPACE, e);
+}
+
 static int make_namespace(struct probing *p, struct err *e)
 {
 	struct session *s = p->engine->session;
-	struct step_namespace n = { .name = (char *)PROBE_NAMESPACE };
+	auto_json json_t *labels = json_pack("{s:s}", MANAGED_BY, MANAGER);
+	struct step_namespace n = { .name = (char *)PROBE_NAMESPACE, .labels = labels };
 	auto_json json_t *objects = NULL;
 	const char *level;
 
@@ -162,9 +179,7 @@ static int make_namespace(struct probing *p, struct err *e)
 	if (level_of(p, &level, e) < 0)
 		return -1;
 	n.pod_security = (char *)level;
-	/* One that a killed run left goes first. */
-	if (step_namespace_objects(p->engine, &n, &objects, e) < 0 ||
-	    kubectl_delete(&s->kubectl, "namespace", NULL, PROBE_NAMESPACE, e) < 0 ||
+	if (step_namespace_objects(p->engine, &n, &objects, e) < 0 || clear_namespace(s, e) < 0 ||
 	    kubectl_apply(&s->kubectl, json_array_get(objects, 0), KUBECTL_APPLY, NULL, e) < 0)
 		return -1;
 	json_array_remove(objects, 0);

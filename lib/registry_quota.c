@@ -9,6 +9,7 @@
 #define POLL_MS  60000u         /* where nothing is said: a look after that, each later one after twice as long, up to */
 #define POLL_MAX 900000u
 #define WINDOW   21600u         /* seconds, where the registry names no other */
+#define WINDOW_MAX 86400u       /* seconds: what a server says beyond that is not believed */
 
 void quota_init(struct registry_quota_state *q)
 {
@@ -35,7 +36,7 @@ void quota_note(struct registry *r, const struct http_response *answer)
 	pthread_mutex_lock(&q->lock);
 	q->limit = n;
 	q->left = answer->status == 429 ? 0 : m;
-	q->window = window ? window : WINDOW;
+	q->window = window ? MIN(window, WINDOW_MAX) : WINDOW;
 	q->reset = reset && u64_parse(reset, &seconds) ? MIN(seconds, q->window) : 0;
 	pthread_cond_broadcast(&q->changed);
 	pthread_mutex_unlock(&q->lock);

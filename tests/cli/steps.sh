@@ -120,6 +120,10 @@ said 'probe: those there are' 'use registry, space, contents, references, P1, P2
 ok 'probe: what is known is left out' deployer install --skip P1 --skip P2 --skip P5
 is 'probe: the namespace is gone' "$(namespaces | tr '\n' ' ')" 'namespace/airgap-system namespace/t '
 fails 'probe: what was left out did not pass' 44 deployer install
+kubectl create namespace airgap-probe >/dev/null
+fails 'probe: a namespace of that name which is not ours' 41 deployer install
+is 'probe: stays' "$(kubectl get namespace airgap-probe -o name)" namespace/airgap-probe
+kubectl delete namespace airgap-probe >/dev/null
 {
 	probe P3 'all is well' "image: '$image', command: [/bin/busybox, 'true']"
 	probe P4 'the node is seen' "image: '$image', volumes: [{name: host, mountPath: /host, readOnly: true, hostPath: {path: /}}],
