@@ -38,10 +38,13 @@ deb() {
 		for field; do printf '%s\n' "$field"; done
 		printf 'Description: for a test\n of two lines\n'
 	} >"$T/deb/DEBIAN/control"
+	[ ! -f "$T/postinst" ] || install -m 755 "$T/postinst" "$T/deb/DEBIAN/postinst"
 	dpkg-deb --root-owner-group -Zxz -z1 --build "$T/deb" "$w/debian/pool" >/dev/null
 	rm -rf "$T/deb"
 }
+printf '#!/bin/sh\necho "configured $1" >/usr/share/app/state\n' >"$T/postinst"
 deb app 1:2.0-1 'Depends: libx (>= 1.5), mta, data | other-data' 'Pre-Depends: early' 'Recommends: extra'
+rm "$T/postinst"
 deb libx 1.4-1
 deb libx 1.6~rc1-1 'Depends: present-lib (>= 3)'
 deb bigmail 1.0 'Provides: mta' 'Conflicts: mta'
@@ -291,22 +294,34 @@ is '… and takes away what was left' "$(ls -A "$T/kill")" big
 rm -rf "$T/kill" "$T/big" "$T/big.zst"
 
 if [ -n "$can_root" ]; then
+	# a root with nothing in it but this machine's apt, dpkg and what they call
 	r=$T/root
 	mkdir -p "$r/var/lib/dpkg/info" "$r/var/lib/dpkg/updates" "$r/var/lib/apt/lists/partial" "$r/var/cache/apt/archives/partial" \
-		"$r/etc/apt/apt.conf.d" "$r/etc/apt/preferences.d" "$r/var/log/apt"
+		"$r/etc/apt/apt.conf.d" "$r/etc/apt/preferences.d" "$r/var/log/apt" "$r/usr/bin" "$r/usr/sbin" "$r/usr/lib" "$r/usr/lib64" \
+		"$r/usr/lib/apt/methods" "$r/tmp" "$r/dev"
+	for dir in bin sbin lib lib64; do ln -s "usr/$dir" "$r/$dir"; done
+	for program in apt-get dpkg dpkg-deb dpkg-split dpkg-query tar rm diff ldconfig start-stop-daemon sh /usr/lib/apt/methods/file \
+		/usr/lib/apt/methods/copy /usr/lib/apt/methods/store; do
+		at=$(readlink -f "$(command -v "$program")")
+		cp -L "$at" "$r$(case $program in /*) echo "$program" ;; *) echo "/usr/bin/$program" ;; esac)"
+		ldd "$at" 2>/dev/null | sed -n 's,.* \(/[^ ]*\) (0x.*,\1,p; s,^[[:space:]]*\(/[^ ]*\) (0x.*,\1,p' | while read -r library; do
+			mkdir -p "$r$(dirname "$library")"
+			cp -L "$library" "$r$library"
+		done
+	done
+	mkdir -p "$r/usr/share" && cp -r /usr/share/dpkg "$r/usr/share/"
+	as_root mknod -m 666 "$r/dev/null" c 1 3
+	cp -r "$T/out/set" "$r/repository"
 	printf 'Package: present-lib\nStatus: install ok installed\nVersion: 3.2\nArchitecture: amd64\nMaintainer: n\nDescription: d\n' \
 		>"$r/var/lib/dpkg/status"
-	echo "deb [trusted=yes] file:$T/out/set ./" >"$r/etc/apt/sources.list"
-	apt() {
-		as_root unshare -n apt-get -q -o Dir="$r" -o Dir::State::status="$r/var/lib/dpkg/status" -o Dir::Bin::dpkg=/usr/bin/dpkg \
-			-o DPkg::Options::=--root="$r" -o DPkg::Options::=--log="$r/dpkg.log" -o APT::Architecture=amd64 \
-			-o APT::Sandbox::User=root -o Dir::Etc::trustedparts="$r/etc/apt" "$@"
-	}
+	echo 'deb [trusted=yes] file:/repository ./' >"$r/etc/apt/sources.list"
+	apt() { as_root unshare -n chroot "$r" apt-get -q -o APT::Sandbox::User=root "$@"; }
 	ok 'apt reads it without a network' apt update
 	ok 'apt installs from it' apt -y install app
 	is 'everything is there' "$(dpkg-query --admindir="$r/var/lib/dpkg" -W -f '${Package} ${Status},' | sed 's/ install ok installed//g')" \
 		'app,bigmail,data,early,libx,present-lib,'
 	is '… on disk' "$(cat "$r/usr/share/app/what")" 'app 1:2.0-1'
+	is '… and its own script was run there' "$(cat "$r/usr/share/app/state")" 'configured configure'
 	as_root rm -rf "$r"
 else
 	skip 'apt installs without a network' 'needs root'
