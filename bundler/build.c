@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #define JOBS 16u              /* they wait for servers, mostly; each host is asked as much at once as it takes */
@@ -296,14 +297,24 @@ static void warn_of_space(const struct build *b)
 			 log_size(need_text, need));
 }
 
+static uint64_t now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 static int fetch_all(struct build *b, struct err *e)
 {
-	uint64_t all = bundle_writer_content(b->writer), done = bundle_writer_resumed(b->writer);
+	uint64_t from = now_ms(), remote = 0, all = bundle_writer_content(b->writer), done = bundle_writer_resumed(b->writer);
 	char done_text[16], all_text[16];
 
 	if (done)
 		log_info("going on: %s of %s are there", log_size(done_text, done), log_size(all_text, all));
 	warn_of_space(b);
+	if (!done && plan_remote(b->lock, &remote, e) < 0)
+		return -1;
 	progress_begin("fetching", all - done);
 
 	b->begun = xcalloc(bundle_writer_free(b->writer) + 1, sizeof(*b->begun));
@@ -312,8 +323,10 @@ static int fetch_all(struct build *b, struct err *e)
 	int r = pool_each(b->in.jobs, b->in.jobs, build_some, b, e);
 
 	progress_end();
-	if (r == 0)
+	if (r == 0) {
+		plan_learn(remote, now_ms() - from);
 		return 0;
+	}
 	/* What the lock says is wrong, or what its source has: no second run ends better. */
 	if (e->code != ERR_DIGEST)
 		log_info("'%s.partial' keeps what is done: the same command goes on from there", b->output);

@@ -34,6 +34,7 @@ build() { "$bundler" build "$T/$1.lock" -o "$T/$1.zst" --no-progress --jobs "$jo
 
 cp "$T/lock" "$T/whole.lock"
 ok 'a build over a line that holds' build whole
+like 'it remembers how fast that was' "$(cat "$XDG_CACHE_HOME/airgap/rate")" '^[1-9][0-9]{5,}$'
 sum=$(sha256sum <"$T/whole.zst")
 rm -f "$T/whole.zst"
 

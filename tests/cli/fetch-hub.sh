@@ -113,7 +113,11 @@ fails 'another word is none' 2 lock --quota later
 ok 'a dry run' "$bundler" build "$T/w/w.lock.yaml" -o "$T/w/out" --dry-run --no-progress
 like 'says what comes from where' "$(cat "$T/said")" '^docker.io +12 +[0-9.]+ K?i?B$'
 like 'and what is here' "$(cat "$T/said")" '^content cache +24 '
+like 'how long it takes nobody knows yet' "$(cat "$T/said")" '^time: not known before the first build from here$'
 ok 'and makes nothing' test ! -e "$T/w/out.partial"
+echo 1 >"$T/cache/airgap/rate"
+ok 'once a build told its rate' "$bundler" build "$T/w/w.lock.yaml" -o "$T/w/out" --dry-run --no-progress
+like 'the next one says how long' "$(cat "$T/said")" '^time: about [0-9]+ (h [0-9]+ min|s) at 1 B/s, the rate of the last build$'
 ok 'as JSON' sh -c "'$bundler' build '$T/w/w.lock.yaml' -o '$T/w/out' --dry-run --json >'$T/json'"
 is 'with the same numbers' "$(jq -r '.sources[] | select(.from == "docker.io") | .blobs' "$T/json")" 12
 ok 'the build' "$bundler" build "$T/w/w.lock.yaml" -o "$T/w/out" --no-progress
