@@ -131,8 +131,9 @@ static int explain(struct session *s, struct err *e)
 
 	auto_free char *hint = schema_hint(file, s->site.doc, s->site.marks, schema, e->msg);
 
-	if (!hint)
-		return err_wrap(e, "%s", s->site.path ? s->site.path : "site chart");
+	/* Of several complaints the hint has the first: helm's own words follow. What a template says is said whole. */
+	if (!hint || !strstr(e->msg, "execution error at ("))
+		return err_wrap(e, "%s", hint ? hint : s->site.path ? s->site.path : "site chart");
 	return err_set(e, strstr(hint, ": not in the bundle") ? ERR_PREFLIGHT : ERR_MALFORMED, "%s", hint);
 }
 

@@ -134,6 +134,11 @@ release: {chart: idle, name: idle, namespace: demo}
 {{- end }}
 ---
 apiVersion: airgap/v1
+kind: Secret
+metadata: {name: x}
+secret: {namespaces: [demo], name: x, data: {"y": "$(generate:hex:16)"}}
+---
+apiVersion: airgap/v1
 kind: Carry
 metadata: {name: c}
 carry: {images: [up.example/demo/env:1.0], files: [note, driver, far]}
