@@ -102,8 +102,8 @@ int oci_parse_docker_archive(const void *p, size_t n, struct docker_images *out,
 	if (json_array_size(j) > OCI_ENTRIES_MAX)
 		return err_set(e, ERR_LIMIT, "manifest.json: more than %d images", OCI_ENTRIES_MAX);
 	v.items = xcalloc(json_array_size(j) + 1, sizeof(*v.items));
-	for (v.n = 0; v.n < json_array_size(j); v.n++)
-		if (take_docker_image(json_array_get(j, v.n), &v.items[v.n], e) < 0)
+	for (size_t i = 0; i < json_array_size(j); i++)
+		if (take_docker_image(json_array_get(j, i), &v.items[v.n++], e) < 0)
 			return -1;
 	*out = v;
 	v = (struct docker_images){ 0 };
