@@ -151,7 +151,7 @@ static inline int add_blob(struct run *r, size_t blob, bool bad, struct err *err
 	if (bad)
 		p[b->size - 1] ^= 1;
 	while ((more = bundle_writer_gap(r->w, blob, &at, &end, err)) == 1) {
-		assert_int_equal(end, b->size);
+		assert_true(at < end && end <= b->size);    /* frames behind may be there from an earlier run */
 		while (at < end) {
 			uint64_t most = r->seed ? next_random(&seed) % 200000 + 1 : end;
 			size_t n = (size_t)MIN(end - at, most);
