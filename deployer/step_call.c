@@ -270,7 +270,7 @@ static int look(struct call_server *c, enum call_mode mode, struct looked *out, 
 
 	if (good) {
 		out->verdict = CALL_NOTHING;
-		return MIN(good, 0) ;
+		return MIN(good, 0);
 	}
 	if (!k->find.request.url) {
 		out->verdict = k->unless.saved.n ? CALL_MAKE : CALL_ALWAYS;

@@ -18,5 +18,5 @@ like 'the password and the refresh token did go somewhere' \
 	"$(grep -Ec 'cm9ib3Q6b3Blbi1zZXNhbWU' "$chaos/requests")" '^[1-9]'
 is 'no password and no token reached another origin unless it is the token server' \
 	"$(grep -vE '"listener": "(main|tls)"' "$chaos/requests" | grep -vE 'asked-bearer-elsewhere/' | grep -Ec "$secrets")" 0
-is 'no secret, no signed query and no cookie was ever printed' "$(grep -Ec "$secrets|signed-secret" "$chaos/work/said")" 0
+is 'no secret, no signed query and no cookie was ever printed' "$(grep -Ec "$secrets|signed-secret" "$chaos/drive/said")" 0
 is 'a cookie was never sent back' "$(grep -c '"cookie"' "$chaos/requests")" 0

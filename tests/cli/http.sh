@@ -22,7 +22,7 @@ like 'the password did go to the first origin' "$(grep -c 'cm9ib3Q6b3Blbi1zZXNhb
 is 'no secret reached another origin unless it is the token server' \
 	"$(grep -E '"listener": "(other|stranger|old)"' "$chaos/requests" | grep -v '"case": "bearer-elsewhere"' | grep -Ec "$secrets")" 0
 is 'no request went to an address that was refused' "$(grep -c '"listener": "stranger"' "$chaos/requests")" 0
-is 'no secret and no signed query was ever printed' "$(grep -Ec "$secrets|signed-secret" "$chaos/work/said")" 0
+is 'no secret and no signed query was ever printed' "$(grep -Ec "$secrets|signed-secret" "$chaos/drive/said")" 0
 
 # ---- proxies
 http_proxy=http://127.0.0.1:1

@@ -2,7 +2,7 @@
 #
 #   chaos_start [--matrix]   makes certificates and starts it; its files are in $chaos
 #   chaos_fact KEY           an address of it
-#   chaos_run                every case is a test; what was printed is in $chaos/work/said
+#   chaos_run                every case is a test; what was printed is in $chaos/drive/said
 #
 # ONLY_CASES='REGEX…' runs only those.
 #
@@ -23,7 +23,7 @@ chaos_odd_certs() {
 
 chaos_start() {
 	san="IP:127.0.0.1,DNS:$(hostname)"
-	mkdir -p "$chaos/certs" "$chaos/work"
+	mkdir -p "$chaos/certs" "$chaos/drive"
 	tests/stand/cert "$chaos/certs" server /CN=server "$san"
 	tests/stand/cert "$chaos/certs" misnamed /CN=misnamed DNS:elsewhere.example
 	tests/stand/cert "$chaos/elsewhere" stranger /CN=stranger "$san"
@@ -37,7 +37,7 @@ chaos_fact() { sed -n "s/^$1=//p" "$chaos/facts"; }
 
 chaos_run() {
 	# shellcheck disable=SC2086 # words
-	python3 tests/stand/chaos_drive.py --fetch "$B/tests/fetch" --dir "$chaos" --work "$chaos/work" ${SANITIZE:+--slow} \
+	python3 tests/stand/chaos_drive.py --fetch "$B/tests/fetch" --dir "$chaos" --work "$chaos/drive" ${SANITIZE:+--slow} \
 		${ONLY_CASES:+--only $ONLY_CASES} >"$chaos/results" || fail 'the cases are run' "$chaos/results"
 	tab=$(printf '\t')
 	while IFS=$tab read -r case why; do
@@ -45,7 +45,7 @@ chaos_run() {
 		=*) note "${case#= }" ;;
 		*)
 			if [ -z "$why" ]; then pass "$case"; continue; fi
-			sed -n "\|^--- $case: |,\|^--- |p" "$chaos/work/failed" >"$T/said"
+			sed -n "\|^--- $case: |,\|^--- |p" "$chaos/drive/failed" >"$T/said"
 			fail "$case: $why" "$T/said"
 			;;
 		esac
