@@ -115,12 +115,12 @@ static int await_ready(struct engine *g, const struct step_run *r, const struct 
 		auto_json json_t *o = NULL;
 		auto_free char *why = NULL;
 
+		if (proc_interrupted)
+			return err_set(e, ERR_DEADLINE, "interrupted");
 		if (load(g, r, s, &o, e) < 0)
 			return -1;
 		if (!o || live_is_ready(o, &why) == LIVE_READY)
 			return 0;
-		if (proc_interrupted)
-			return err_set(e, ERR_DEADLINE, "interrupted");
 		if (time(NULL) >= end)
 			return err_set(e, ERR_NOT_READY, "%s '%s': runs again, and is not ready: %s", s->kind, s->name, why ? why : "");
 		nanosleep(&pause, NULL);
