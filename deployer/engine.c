@@ -193,6 +193,7 @@ static const char *level_of(const struct engine *g, const char *ns)
 static int prove_release(struct engine *g, const struct step *s, struct strv *found, struct err *e)
 {
 	const struct step_release *r = &s->release;
+	const struct proof how = session_proof(g->session);
 	auto_helm_objects struct helm_objects objects = { 0 };
 	auto_json json_t *values = NULL;
 
@@ -201,7 +202,7 @@ static int prove_release(struct engine *g, const struct step *s, struct strv *fo
 		return -1;
 
 	/* What is not proved goes on the list; all else ends it. */
-	if (proof_images(g->session, r->chart, &objects, found, e) < 0 && e->code != ERR_PROOF)
+	if (proof_images(&how, r->chart, &objects, found, e) < 0 && e->code != ERR_PROOF)
 		return -1;
 	if (proof_profile(g->session->site.profile, level_of(g, r->ns), r->chart, &objects, found, e) < 0 && e->code != ERR_PROOF)
 		return -1;
@@ -211,6 +212,7 @@ static int prove_release(struct engine *g, const struct step *s, struct strv *fo
 /* What a step applies is proved as a chart's output is: images, ConfigMaps, and pods against their namespace's level. */
 static int prove_apply(struct engine *g, const struct step *s, struct strv *found, struct err *e)
 {
+	const struct proof how = session_proof(g->session);
 	auto_json json_t *list = NULL;
 
 	if (step_apply_objects(g, s, true, &list, e) < 0)
@@ -221,7 +223,7 @@ static int prove_apply(struct engine *g, const struct step *s, struct strv *foun
 		const struct helm_objects one = { &item, 1 };
 		const char *ns = jdoc_text(o, "metadata", "namespace", NULL);
 
-		if (proof_images(g->session, s->id, &one, found, e) < 0 && e->code != ERR_PROOF)
+		if (proof_images(&how, s->id, &one, found, e) < 0 && e->code != ERR_PROOF)
 			return -1;
 		if (proof_profile(g->session->site.profile, ns ? level_of(g, ns) : NULL, s->id, &one, found, e) < 0 &&
 		    e->code != ERR_PROOF)
@@ -237,6 +239,7 @@ static int prove_job(struct engine *g, const struct step *s, struct strv *found,
 {
 	const struct step_run *r = s->kind == STEP_PROBE ? &s->probe.run : &s->run;
 	bool fixed = strcmp(g->session->site.profile, "nonroot-arbitrary-uid") != 0;
+	const struct proof how = session_proof(g->session);
 	auto_json json_t *job = NULL;
 	struct helm_object item = { .source = s->source };
 	const struct helm_objects one = { &item, 1 };
@@ -244,7 +247,7 @@ static int prove_job(struct engine *g, const struct step *s, struct strv *found,
 	if (steps_where(r) != STEP_IN_POD)
 		return 0;
 	item.object = job = steps_job(s->metadata.name, r->ns ? r->ns : "", r, &r->command, fixed, NULL);
-	if (proof_images(g->session, s->id, &one, found, e) < 0 && e->code != ERR_PROOF)
+	if (proof_images(&how, s->id, &one, found, e) < 0 && e->code != ERR_PROOF)
 		return -1;
 	if (s->kind == STEP_PROBE)
 		return 0;

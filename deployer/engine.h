@@ -9,7 +9,7 @@
 
 #include "journal.h"
 #include "lease.h"
-#include "proof.h"
+#include "render.h"
 #include "secrets.h"
 
 #include <stdatomic.h>

@@ -2,11 +2,11 @@
 /* Probe steps: asked before the first write, in pods of a namespace that is made for it and goes again. */
 #include "preflight.h"
 
-#include "pod.h"
 #include "push.h"
 #include "run.h"
 
 #include <airgap/log.h>
+#include <airgap/pod.h>
 #include <airgap/pool.h>
 #include <airgap/proc.h>
 

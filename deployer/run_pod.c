@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "run.h"
 
+#include "dry_run.h"
 #include "live.h"
 
 #include <airgap/proc.h>
@@ -219,7 +220,7 @@ static int judge(const struct pod_run *p, json_t *job, struct err *e)
 	struct helm_object item = { .object = job, .source = p->at->step->source };
 	const struct helm_objects one = { &item, 1 };
 
-	return proof_dry_run(p->at->engine->session, p->at->ns, &one, e);
+	return dry_run_pods(p->at->engine->session, p->at->ns, &one, e);
 }
 
 static int go(const struct pod_run *p, const struct strv *command, struct run_said *said, struct err *e)

@@ -354,6 +354,12 @@ int session_chart(struct session *s, const char *name, char **out, struct err *e
 	return 0;
 }
 
+struct proof session_proof(const struct session *s)
+{
+	return (struct proof){ .contents = &s->contents, .rules = &s->rules, .names = site_names(&s->site),
+			       .upstream = str_eq(s->site.registry.rewrite, "mirror") };
+}
+
 int session_image_target(const struct session *s, const char *ref, char **out, struct err *e)
 {
 	const struct content_image *i = contents_image(&s->contents, ref);

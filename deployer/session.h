@@ -16,6 +16,7 @@
 #include <airgap/helm.h>
 #include <airgap/http.h>
 #include <airgap/kubectl.h>
+#include <airgap/proof.h>
 #include <airgap/registry.h>
 #include <airgap/scan.h>
 #include <airgap/site.h>
@@ -78,5 +79,7 @@ void session_release(struct session *s);
 int session_chart(struct session *s, const char *name, char **out, struct err *e) MUST_CHECK;
 /* One file of it, appended to out: 1, 0 = the chart has none of that name, -1. */
 int session_chart_file(struct session *s, const char *chart, const char *file, struct buf *out, struct err *e) MUST_CHECK;
+/* What rendered images are held against: this bundle under the names of this site. Borrowed. */
+struct proof session_proof(const struct session *s);
 /* Full site reference of a carried image: "REGISTRY/PREFIX/PATH:TAG". ERR_PREFLIGHT when it is not carried. */
 int session_image_target(const struct session *s, const char *ref, char **out, struct err *e) MUST_CHECK;

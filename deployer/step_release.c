@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "engine.h"
 
+#include "dry_run.h"
 #include "live.h"
 
 #include <airgap/log.h>
@@ -233,15 +234,16 @@ static int recover(struct engine *g, const struct step *s, struct helm_release *
 static int prove(struct engine *g, const struct step *s, const json_t *values, bool is_upgrade, struct err *e)
 {
 	const struct step_release *r = &s->release;
+	const struct proof how = session_proof(g->session);
 	auto_helm_objects struct helm_objects objects = { 0 };
 
 	if (render_release(g->session, r, values, is_upgrade, &objects, e) < 0 ||
-	    proof_images(g->session, r->chart, &objects, NULL, e) < 0 ||
+	    proof_images(&how, r->chart, &objects, NULL, e) < 0 ||
 	    secrets_check_objects(g->secrets, r->chart, &objects, e) < 0)
 		return -1;
 	if (strcmp(g->session->site.profile, "standard") == 0)
 		return 0;
-	return proof_dry_run(g->session, r->ns, &objects, e);
+	return dry_run_pods(g->session, r->ns, &objects, e);
 }
 
 /* Back to what ran before, or to nothing: only from a state that was whole. before->status NULL: there was none. */

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
-#include <deployer/pod.h>
-#include <deployer/proof.h>
-
+#include <airgap/pod.h>
+#include <airgap/proof.h>
 #include <airgap/yaml.h>
 
 /* A pod that keeps every rule. The cases below change one thing. */

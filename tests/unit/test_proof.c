@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
-#include <deployer/proof.h>
-
+#include <airgap/proof.h>
 #include <airgap/yaml.h>
 
 static struct err e;
-static struct session session;
+static struct contents contents;
+static struct scan_rules rules;
+static bool upstream;
 
 #define INDEX "sha256:1111111111111111111111111111111111111111111111111111111111111111"
 #define AMD64 "sha256:2222222222222222222222222222222222222222222222222222222222222222"
@@ -23,7 +24,7 @@ static struct digest digest(const char *text)
 
 static struct content_image *add(const char *ref, const char *digest_of_it, const char *target)
 {
-	struct contents *c = &session.contents;
+	struct contents *c = &contents;
 
 	GROW(c->images, c->n_images);
 	c->images[c->n_images] = (struct content_image){ .ref = xstrdup(ref), .digest = digest(digest_of_it), .target = digest(target) };
@@ -41,7 +42,7 @@ static int enter(void **state)
 	struct content_image *i;
 
 	err_clear(&e);
-	session = (struct session){ .site.registry = { .host = xstrdup("site:5000"), .prefix = xstrdup("mirror") } };
+	upstream = false;
 	i = add("docker.io/demo/one:1", INDEX, AMD64);          /* one platform of an index */
 	child(i, "linux/amd64", AMD64, true);
 	child(i, "linux/arm64", ARM64, false);
@@ -51,15 +52,13 @@ static int enter(void **state)
 	i = add("registry.example/app:2", PLAIN, PLAIN);
 	strv_push(&i->tags, "2-ubi");
 	add("docker.io/demo/pinned@" PLAIN, PLAIN, PLAIN);
-	contents_sort(&session.contents);
+	contents_sort(&contents);
 	return 0;
 }
 
 static int leave(void **state)
 {
-	contents_release(&session.contents);
-	free(session.site.registry.host);
-	free(session.site.registry.prefix);
+	contents_release(&contents);
 	return 0;
 }
 
@@ -67,12 +66,14 @@ static int prove(const char *object, bool test, struct strv *out)
 {
 	struct helm_object o = { .source = (char *)"web/templates/x.yaml", .test = test };
 	struct helm_objects all = { &o, 1 };
+	const struct proof how = { .contents = &contents, .rules = &rules, .names = { "site:5000", "mirror", false },
+				   .upstream = upstream };
 	int r;
 
 	o.object = ydoc_parse(object, strlen(object), &ydoc_rendered, "test", NULL, &e);
 	if (!o.object)
 		fail_msg("%s: %s", object, e.msg);
-	r = proof_images(&session, "web", &all, out, &e);
+	r = proof_images(&how, "web", &all, out, &e);
 	json_decref(o.object);
 	return r;
 }
@@ -139,8 +140,8 @@ TEST(a_tag_that_nodes_choose_is_proved_as_far_as_it_goes)
 	struct scan_rule rule = { .path = (char *)"spec", .triple = { keys, 3 }, .tags = { tags, 1 } };
 
 	add("nvcr.io/driver:580-5.15.0-1-ubuntu22.04", PLAIN, PLAIN);
-	contents_sort(&session.contents);
-	session.rules = (struct scan_rules){ &rule, 1 };
+	contents_sort(&contents);
+	rules = (struct scan_rules){ &rule, 1 };
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
 		auto_free char *object = xasprintf("{kind: X, spec: {repository: %s, image: driver, version: \"%s\"}}", cases[i].repository,
 						   cases[i].version);
@@ -150,7 +151,7 @@ TEST(a_tag_that_nodes_choose_is_proved_as_far_as_it_goes)
 		if (cases[i].says && !strstr(out.items[0], cases[i].says))
 			fail_msg("%s", out.items[0]);
 	}
-	session.rules = (struct scan_rules){ 0 };
+	rules = (struct scan_rules){ 0 };
 }
 
 TEST(every_violation_is_told_with_its_place)
@@ -183,13 +184,32 @@ TEST(what_only_reads_like_an_image_is_no_business_of_ours)
 	assert_int_equal(prove("{kind: Pod, spec: {containers: [{name: a, image: x/a:1}]}}", true, NULL), 0);
 }
 
+/* A site whose nodes have mirror files keeps the names; that the bundle has them is proved all the same. */
+TEST(names_that_stay_are_proved_to_be_carried)
+{
+	static const struct { const char *image, *says; } cases[] = {
+		{ "docker.io/demo/one:1", NULL }, { "demo/one:1", NULL }, { "site:5000/mirror/demo/one:1", NULL },
+		{ "demo/one:2", "not in the bundle" }, { "other/one:1", "not in the bundle" },
+	};
+
+	upstream = true;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		auto_free char *object = xasprintf("{kind: Pod, spec: {containers: [{name: a, image: \"%s\"}]}}", cases[i].image);
+		auto_strv struct strv out = { 0 };
+
+		assert_int_equal(prove(object, false, &out), cases[i].says ? -1 : 0);
+		if (cases[i].says && !strstr(out.items[0], cases[i].says))
+			fail_msg("%s", out.items[0]);
+	}
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 	static const struct CMUnitTest tests[] = {
 		CASE(images_that_are_carried_pass), CASE(images_that_are_not_are_named),
 		CASE(a_tag_that_nodes_choose_is_proved_as_far_as_it_goes), CASE(every_violation_is_told_with_its_place),
-		CASE(what_only_reads_like_an_image_is_no_business_of_ours),
+		CASE(what_only_reads_like_an_image_is_no_business_of_ours), CASE(names_that_stay_are_proved_to_be_carried),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

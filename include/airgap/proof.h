@@ -1,6 +1,9 @@
 /*
  * proof - what must hold for rendered output before anything is installed (design §4, Rewrite and Profiles).
  *
+ * Both programs prove the same: the bundler what a site's charts render with the names of that site, before the trip; the
+ * deployer the same on site, before the first write. Pure: documents in, lines out.
+ *
  * Images: every reference ends at the site registry and is carried by digest; nothing names a reference that the
  * bundle carries under its upstream name. Hooks included, helm tests not; disabled triples exempt.
  * Profile: each pod template (also in ConfigMaps) of a namespace with podSecurity restricted keeps every rule of
@@ -10,11 +13,20 @@
  */
 #pragma once
 
-#include "render.h"
+#include <airgap/contents.h>
+#include <airgap/ref.h>
+#include <airgap/scan.h>
+
+/* What images are held against; all of it borrowed. */
+struct proof {
+	const struct contents *contents;        /* what is carried; sorted */
+	const struct scan_rules *rules;
+	struct ref_site names;                  /* what it is called on site */
+	bool upstream;                          /* rewrite `mirror`, or `post-render` not done yet: the upstream name of what is
+						 * carried is as good */
+};
 
 /* 0: proved. -1: ERR_PROOF with the number of violations; all of them in `out` (may be NULL). */
-int proof_images(struct session *s, const char *chart, const struct helm_objects *o, struct strv *out, struct err *e) MUST_CHECK;
+int proof_images(const struct proof *p, const char *chart, const struct helm_objects *o, struct strv *out, struct err *e) MUST_CHECK;
 int proof_profile(const char *profile, const char *pod_security, const char *chart, const struct helm_objects *o,
 		  struct strv *out, struct err *e) MUST_CHECK;
-/* Pod templates as Pods in `ns`, for a server-side dry run: the API server's own verdict. */
-int proof_dry_run(struct session *s, const char *ns, const struct helm_objects *o, struct err *e) MUST_CHECK;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "pod.h"
+#include <airgap/pod.h>
 
 #include <airgap/buf.h>
 #include <airgap/yaml.h>
