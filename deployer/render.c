@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "render.h"
 
+#include <airgap/reserved.h>
 #include <airgap/schema_hint.h>
 
 /* "v1.36.3" as the cluster says it, else what the site file or the build named. */
@@ -11,102 +12,12 @@ static const char *kube_version(const struct session *s)
 	return s->site.kube_version ? s->site.kube_version : s->contents.kube_version;
 }
 
-static int image_values(struct session *s, json_t *images, struct err *e)
-{
-	for (size_t i = 0; i < s->contents.n_images; i++) {
-		const struct content_image *image = &s->contents.images[i];
-		auto_free char *target = NULL;
-		char digest[DIGEST_TEXT];
-
-		if (session_image_target(s, image->ref, &target, e) < 0)
-			return -1;
-		json_object_set_new(images, image->ref,
-				    json_pack("{s:s, s:s}", "target", target, "digest", digest_text(&image->target, digest)));
-	}
-	return 0;
-}
-
-static int file_values(struct session *s, json_t *files, struct err *e)
-{
-	struct ref_site names = site_names(&s->site);
-
-	for (size_t i = 0; i < s->contents.n_files; i++) {
-		const struct content_file *f = &s->contents.files[i];
-		auto_ref struct ref target = { 0 };
-		char digest[DIGEST_TEXT];
-
-		if (ref_target_artifact("files", f->name, &f->digest, &names, &target, e) < 0)
-			return err_wrap(e, "file '%s'", f->name);
-
-		auto_free char *url = ref_format(&target);
-
-		json_object_set_new(files, f->name,
-				    json_pack("{s:s, s:s}", "url", url, "digest", digest_text(&f->blob, digest)));
-	}
-	return 0;
-}
-
-static int set_values(struct session *s, json_t *kinds, struct err *e)
-{
-	struct ref_site names = site_names(&s->site);
-
-	for (size_t i = 0; i < s->contents.n_sets; i++) {
-		const struct content_set *x = &s->contents.sets[i];
-		auto_ref struct ref target = { 0 };
-		char digest[DIGEST_TEXT];
-
-		if (ref_target_artifact(x->kind, x->name, &x->digest, &names, &target, e) < 0)
-			return err_wrap(e, "%s '%s'", x->kind, x->name);
-
-		auto_free char *url = ref_format(&target);
-
-		json_object_set_new(json_object_get(kinds, x->kind), x->name,
-				    json_pack("{s:s, s:s}", "url", url, "digest", digest_text(&x->digest, digest)));
-	}
-	return 0;
-}
-
-static json_t *chart_values(const struct session *s)
-{
-	json_t *charts = json_object();
-
-	for (size_t i = 0; i < s->contents.n_charts; i++) {
-		const struct content_chart *c = &s->contents.charts[i];
-		char digest[DIGEST_TEXT];
-
-		json_object_set_new(charts, c->name,
-				    json_pack("{s:s, s:s}", "version", c->version, "digest", digest_text(&c->archive, digest)));
-	}
-	return charts;
-}
-
-/* The reserved key: what the site chart may know of this run (design §3). The facts are those of the build: what was
- * carried was chosen by them, and steps do not change while an operator labels its nodes. */
-static json_t *reserved(struct session *s, const json_t *installed, struct err *e)
-{
-	auto_json json_t *images = json_object();
-	auto_json json_t *files = json_object();
-	auto_json json_t *charts = chart_values(s);
-	const char *version = kube_version(s);
-
-	if (image_values(s, images, e) < 0 || file_values(s, files, e) < 0)
-		return NULL;
-
-	auto_json json_t *facts = s->contents.facts ? json_incref(s->contents.facts) : json_object();
-	auto_json json_t *j = json_pack("{s:s, s:O, s:{s:s}, s:O*, s:{s:s, s:s, s:O, s:O, s:O, s:{}, s:{}, s:{}}}",
-					"side", "site", "facts", facts, "kubernetes", "version", version ? version : "",
-					"installed", installed,
-					"bundle", "name", s->contents.name, "version", s->contents.version,
-					"charts", charts, "images", images, "files", files, "packages", "python", "git");
-
-	return set_values(s, json_object_get(j, "bundle"), e) < 0 ? NULL : TAKE(j);
-}
-
 /* What the site chart is rendered with: the site file, the reserved key, and the registry's user wherever it is known
  * from. No password: the file has none, only where one is. */
 static json_t *site_values(struct session *s, const json_t *installed, struct err *e)
 {
-	json_t *airgap = reserved(s, installed, e);
+	const struct reserved r = { &s->contents, site_names(&s->site), kube_version(s), installed };
+	json_t *airgap = reserved_on_site(&r, e);
 	json_t *values;
 
 	if (!airgap)
