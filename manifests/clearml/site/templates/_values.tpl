@@ -18,14 +18,19 @@
 {{- mergeOverwrite $one (get $root.Values.charts (index . 1) | default dict | deepCopy) | toYaml -}}
 {{- end -}}
 
-{{- /* Whether an entry of data/charts.yaml with `when` counts here: (list $ ENTRY). */ -}}
+{{- /* Whether an entry of data/charts.yaml with `when` and `versions` counts here: (list $ ENTRY COMPONENT). */ -}}
 {{- define "clearml.counts" -}}
 {{- $v := (index . 0).Values -}}
 {{- $when := (index . 1).when | default "always" -}}
-{{- if or (eq $when "always")
+{{- $fits := true -}}
+{{- with (index . 1).versions -}}
+{{- $version := include "clearml.chartVersion" (list (index $ 0) (index $ 2)) -}}
+{{- $fits = and (ne $version "") (semverCompare . ($version | default "0.0.0")) -}}
+{{- end -}}
+{{- if and $fits (or (eq $when "always")
           (and (eq $when "mck") (eq $v.databases.mongodb "mck"))
           (and (eq $when "dragonfly") (eq $v.databases.cache "dragonfly"))
-          (and (eq $when "driver") (ne $v.gpu.driver.mode "preinstalled")) -}}
+          (and (eq $when "driver") (ne $v.gpu.driver.mode "preinstalled"))) -}}
 true
 {{- end -}}
 {{- end -}}
@@ -33,10 +38,11 @@ true
 {{- /* Values that lead a chart's images and pull secrets to the site registry: (list $ COMPONENT). */ -}}
 {{- define "clearml.registryValues" -}}
 {{- $root := index . 0 -}}
+{{- $component := index . 1 -}}
 {{- $chart := include "clearml.chart" . | fromYaml -}}
 {{- $values := dict -}}
 {{- range $chart.images -}}
-{{- if include "clearml.counts" (list $root .) -}}
+{{- if include "clearml.counts" (list $root . $component) -}}
 {{- $host := first (splitList "/" .name) -}}
 {{- $path := trimPrefix $host .name -}}
 {{- $name := "" -}}
@@ -51,7 +57,7 @@ true
 {{- $secret := $root.Values.pullSecret -}}
 {{- if $root.Values.registry.username -}}
 {{- range $chart.pullSecrets -}}
-{{- if include "clearml.counts" (list $root .) -}}
+{{- if include "clearml.counts" (list $root . $component) -}}
 {{- $value := $secret -}}
 {{- if eq .kind "objects" -}}{{- $value = list (dict "name" $secret) -}}{{- end -}}
 {{- if eq .kind "strings" -}}{{- $value = list $secret -}}{{- end -}}
