@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
+#include "installed.h"
 #include "lease.h"
 #include "preflight.h"
 #include "push.h"
@@ -57,31 +58,25 @@ static int check_cluster_state(struct site_run *run, struct err *e)
 	return 0;
 }
 
-static json_t *releases_of(const struct site_run *run)
-{
-	json_t *releases = json_object();
-
-	for (size_t i = 0; i < run->steps.n; i++) {
-		const struct step *s = &run->steps.items[i];
-		const struct content_chart *c = s->kind == STEP_RELEASE
-							? contents_chart(&run->session.contents, s->release.chart) : NULL;
-
-		if (c)
-			json_object_set_new(releases, s->release.name,
-					    json_pack("{s:s, s:s}", "chart", c->name, "version", c->version));
-	}
-	return releases;
-}
-
-/* What is installed from now on, for a later run on any machine. The site file holds references, no secrets. */
+/* What is installed from now on, for a later run on any machine. The site file holds references, no secrets. After
+ * some steps alone, what there was before the first of them is remembered, too. */
 static int remember(struct site_run *run, struct err *e)
 {
+	const json_t *from = json_object_get((json_t *)journal_installed(run->journal), "from");
+	auto_json json_t *told = NULL;
+	auto_json json_t *now = NULL;
+
+	if (installed_read(&run->session, run->journal, &told, &now, e) < 0)
+		return -1;
+
 	const struct statement *st = bundle_statement(run->session.bundle);
 	struct stream_state next = bundle_state_next(run->session.bundle);
-	auto_json json_t *about = json_pack("{s:s, s:s, s:s, s:s, s:O, s:o}", "name", run->session.contents.name, "version",
+	auto_json json_t *about = json_pack("{s:s, s:s, s:s, s:s, s:O, s:O}", "name", run->session.contents.name, "version",
 					    run->session.contents.version, "bundle", run->engine.bundle, "stream", st->stream,
-					    "site", run->session.site.doc, "releases", releases_of(run));
+					    "site", run->session.site.doc, "releases", now);
 
+	if (from && (run->engine.only->n || run->engine.from))
+		json_object_set(about, "from", (json_t *)from);
 	if (bundle_trusted(run->session.bundle))
 		json_object_set_new(about, "state", trust_state_encode(st->stream, &next));
 	return journal_set_installed(run->journal, about, e);
@@ -152,7 +147,8 @@ static int begin_writing(struct site_run *run, struct lease **lease, struct err 
 	if (system_ensure(s, e) < 0 || lease_take(s, lease, e) < 0)
 		return -1;
 	run->engine.lease = *lease;
-	if (system_unchanged(s, e) < 0 || secrets_save(run->secrets, e) < 0 || journal_sync(run->journal, e) < 0)
+	if (system_unchanged(s, e) < 0 || secrets_save(run->secrets, e) < 0 || journal_sync(run->journal, e) < 0 ||
+	    installed_keep(s, run->journal, run->releases, run->engine.bundle, e) < 0)
 		return -1;
 	return session_accept(s, e);
 }

@@ -127,9 +127,25 @@ static void hash_content(struct hash *h, const struct session *s, const struct s
 	}
 }
 
+/* What comes before it is no part of what it does: the last steps of a migration are needed once, and are gone then. */
+static json_t *without_order(const struct step *s)
+{
+	json_t *doc = json_copy(s->doc);
+
+	json_object_del(doc, "needs");
+	if (s->kind == STEP_RELEASE && s->release.before.n) {
+		json_t *release = json_copy(json_object_get(doc, "release"));
+
+		json_object_del(release, "before");
+		json_object_set_new(doc, "release", release);
+	}
+	return doc;
+}
+
 int engine_step_digest(struct engine *g, const struct step *s, struct digest *out, struct err *e)
 {
-	auto_json json_t *resolved = secrets_resolve(g->secrets, s->id, s->doc, true, e);
+	auto_json json_t *doc = without_order(s);
+	auto_json json_t *resolved = secrets_resolve(g->secrets, s->id, doc, true, e);
 	auto_hash struct hash h = { 0 };
 	struct digest print;
 
@@ -251,7 +267,7 @@ static int prove_job(struct engine *g, const struct step *s, struct strv *found,
 		return -1;
 	if (s->kind == STEP_PROBE)
 		return 0;
-	return proof_profile(g->session->site.profile, level_of(g, r->ns), s->id, &one, found, e) < 0 && e->code != ERR_PROOF ? -1 : 0;
+	return proof_profile(g->session->site.profile, r->pod_security ? r->pod_security : level_of(g, r->ns), s->id, &one, found, e) < 0 && e->code != ERR_PROOF ? -1 : 0;
 }
 
 static int prove_step(struct engine *g, const struct step *s, struct strv *found, struct err *e)

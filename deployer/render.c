@@ -45,7 +45,10 @@ static int explain(struct session *s, struct err *e)
 	/* Of several complaints the hint has the first: helm's own words follow. What a template says is said whole. */
 	if (!hint || !strstr(e->msg, "execution error at ("))
 		return err_wrap(e, "%s", hint ? hint : s->site.path ? s->site.path : "site chart");
-	return err_set(e, strstr(hint, ": not in the bundle") ? ERR_PREFLIGHT : ERR_MALFORMED, "%s", hint);
+	/* These two are about the bundle and the cluster, not about what the file says. */
+	if (strstr(hint, ": not in the bundle") || strstr(hint, ": needs a migration"))
+		return err_set(e, ERR_PREFLIGHT, "%s", hint);
+	return err_set(e, ERR_MALFORMED, "%s", hint);
 }
 
 int render_steps(struct session *s, const json_t *installed, struct steps *out, struct err *e)

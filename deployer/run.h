@@ -38,7 +38,13 @@ unsigned run_seconds(const struct step_run *r);
 
 /* Nothing of these runs any more; what they had stands in an annotation. What is not there is left out. */
 int scale_down(struct engine *g, const struct step_run *r, struct err *e) MUST_CHECK;
-/* As they were; waits until they are ready. Those that were not scaled down are left alone. */
-int scale_up(struct engine *g, const struct step_run *r, struct err *e) MUST_CHECK;
+/* As they were; waits until they are ready. Those that were not scaled down are left alone, and, when all went well, those
+ * that are to stay down. */
+int scale_up(struct engine *g, const struct step_run *r, bool well, struct err *e) MUST_CHECK;
 /* One of them is still scaled down by a run that ended too early: 1, 0, -1. */
 int scale_is_down(struct engine *g, const struct step_run *r, struct err *e) MUST_CHECK;
+
+/* The run's podSecurity, where the namespace has a higher level; one run at a time: each lower wants its restore, whatever
+ * came of it. */
+int level_lower(struct engine *g, const struct step_run *r, struct err *e) MUST_CHECK;
+int level_restore(struct engine *g, const struct step_run *r, struct err *e) MUST_CHECK;

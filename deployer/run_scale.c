@@ -127,7 +127,7 @@ static int await_ready(struct engine *g, const struct step_run *r, const struct 
 	}
 }
 
-static int raise_all(struct engine *g, const struct step_run *r, bool *was_down, struct err *e)
+static int raise_all(struct engine *g, const struct step_run *r, bool well, bool *was_down, struct err *e)
 {
 	for (size_t i = 0; i < r->n_scale_down; i++) {
 		const struct step_scale *s = &r->scale_down[i];
@@ -141,18 +141,19 @@ static int raise_all(struct engine *g, const struct step_run *r, bool *was_down,
 		if (!u64_parse(remembered(o), &n) || n > 10000)
 			return err_set(e, ERR_CONFLICT, "%s '%s': annotation " ANNOTATION " is not a number: scale it by hand and remove it",
 				       s->kind, s->name);
-		if (set(g, r, s, (int)n, NULL, e) < 0)
+		/* One that stays down is forgotten here: what brings it up has its own number. */
+		was_down[i] = !(well && s->stay_down);
+		if (set(g, r, s, was_down[i] ? (int)n : 0, NULL, e) < 0)
 			return -1;
-		was_down[i] = true;
 	}
 	return 0;
 }
 
 /* An interrupted run does not wait for what it scales up, but leaves nothing down. */
-int scale_up(struct engine *g, const struct step_run *r, struct err *e)
+int scale_up(struct engine *g, const struct step_run *r, bool well, struct err *e)
 {
 	auto_free bool *was_down = xcalloc(r->n_scale_down + 1, sizeof(*was_down));
-	int sig = proc_interrupt_take(), raised = raise_all(g, r, was_down, e);
+	int sig = proc_interrupt_take(), raised = raise_all(g, r, well, was_down, e);
 
 	proc_interrupt_give(sig);
 	if (raised < 0)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "site_run.h"
 
+#include "installed.h"
 #include "system.h"
 
 int site_run_open(struct site_run *r, const char *bundle, const struct common_opts *o, struct err *e)
@@ -13,14 +14,6 @@ int site_run_open(struct site_run *r, const char *bundle, const struct common_op
 	return session_cluster(s, e);
 }
 
-/* {RELEASE: {chart, version}} as last recorded. */
-static json_t *installed_releases(const struct journal *j)
-{
-	json_t *releases = json_object_get((json_t *)journal_installed(j), "releases");
-
-	return releases ? json_incref(releases) : json_object();
-}
-
 int site_run_steps(struct site_run *r, bool writing, struct err *e)
 {
 	struct session *s = &r->session;
@@ -28,8 +21,8 @@ int site_run_steps(struct site_run *r, bool writing, struct err *e)
 
 	if (system_read(s, e) < 0 || journal_open(s, bundle_statement(s->bundle)->stream, writing, &r->journal, e) < 0)
 		return -1;
-	installed = installed_releases(r->journal);
-	if (render_steps(s, installed, &r->steps, e) < 0 || secrets_open(s, &r->steps, &r->secrets, e) < 0)
+	if (installed_read(s, r->journal, &installed, &r->releases, e) < 0 || render_steps(s, installed, &r->steps, e) < 0 ||
+	    secrets_open(s, &r->steps, &r->secrets, e) < 0)
 		return -1;
 	r->engine.session = s;
 	r->engine.steps = &r->steps;
@@ -44,5 +37,6 @@ void site_run_release(struct site_run *r)
 	journal_close(r->journal);
 	secrets_close(r->secrets);
 	steps_release(&r->steps);
+	json_decref(r->releases);
 	session_release(&r->session);
 }

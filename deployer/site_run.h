@@ -7,6 +7,7 @@
 
 struct site_run {
 	struct session session;
+	json_t *releases;       /* the cluster's, before anything is done: see installed.h */
 	struct steps steps;
 	struct secrets *secrets;
 	struct journal *journal;

@@ -159,6 +159,16 @@ static int do_all(struct engine *g, const struct step *s, const struct strv *pod
 	return 0;
 }
 
+/* What could not be put back is the failure, if there was none. */
+static int undone(const struct step *s, const char *what, int r, const struct err *later, struct err *e)
+{
+	if (r == 0)
+		*e = *later;
+	else
+		log_warn("%s: not %s again: %s: the next run does it", s->id, what, later->msg);
+	return -1;
+}
+
 int step_run_run(struct engine *g, const struct step *s, struct journal_record *record, struct err *e)
 {
 	auto_strv struct strv pods = { 0 };
@@ -170,17 +180,17 @@ int step_run_run(struct engine *g, const struct step *s, struct journal_record *
 	if (open_places(g, s, false, &pods, &n, e) < 0)
 		return -1;
 	if (n == 0)
-		return scale_up(g, &s->run, e);
+		return scale_up(g, &s->run, true, e);
 
-	r = scale_down(g, &s->run, e);
+	r = level_lower(g, &s->run, e);
+	if (r == 0)
+		r = scale_down(g, &s->run, e);
 	if (r == 0)
 		r = do_all(g, s, &pods, e);
-	/* Whatever came of it, what ran before runs again. */
-	if (scale_up(g, &s->run, &later) == 0)
-		return r;
-	if (r == 0)
-		*e = later;
-	else
-		log_warn("%s: not scaled up again: %s: the next run does it", s->id, later.msg);
-	return -1;
+	/* Whatever came of it, what ran before runs again, while the namespace still takes it. */
+	if (scale_up(g, &s->run, r == 0, &later) < 0)
+		r = undone(s, "scaled up", r, &later, e);
+	if (level_restore(g, &s->run, &later) < 0)
+		r = undone(s, "given its level back", r, &later, e);
+	return r;
 }

@@ -330,29 +330,53 @@ static int read_release(const json_t *first, struct helm_release *out, struct er
 	return 1;
 }
 
-int helm_status(struct helm *h, const char *release, const char *ns, struct helm_release *out, struct err *e)
+/* `helm list` gives chart and revision without the whole manifest. 1, 0, -1 as query. */
+static int list(struct helm *h, struct strv *a, json_t **out, struct err *e)
 {
 	auto_buf struct buf text = BUF_INIT(OUTPUT_MAX);
-	auto_strv struct strv a = { 0 };
 
-	/* `helm list` gives chart and revision without the whole manifest. */
-	start_args(h, &a, "list");
-	strv_pushf(&a, "--namespace=%s", ns);
-	filter_arg(release, &a);
-	strv_push(&a, "--output=json");
+	strv_push(a, "--output=json");
 	if (h->major == 3)
-		strv_push(&a, "--all"); /* helm 4 shows every state anyway and dropped the flag */
+		strv_push(a, "--all");  /* helm 4 shows every state anyway and dropped the flag */
 
-	int found = query(h, &a, "list", &text, e);
+	int found = query(h, a, "list", &text, e);
 
 	if (found <= 0)
 		return found;
+	*out = jdoc_parse(text.ptr, text.len, OUTPUT_MAX, "helm list", e);
+	return *out ? 1 : -1;
+}
 
-	auto_json json_t *list = jdoc_parse(text.ptr, text.len, OUTPUT_MAX, "helm list", e);
+int helm_status(struct helm *h, const char *release, const char *ns, struct helm_release *out, struct err *e)
+{
+	auto_strv struct strv a = { 0 };
+	auto_json json_t *found = NULL;
 
-	if (!list)
+	start_args(h, &a, "list");
+	strv_pushf(&a, "--namespace=%s", ns);
+	filter_arg(release, &a);
+
+	int there = list(h, &a, &found, e);
+
+	if (there <= 0)
+		return there;
+	return json_array_size(found) ? read_release(json_array_get(found, 0), out, e) : 0;
+}
+
+int helm_list(struct helm *h, json_t **out, struct err *e)
+{
+	auto_strv struct strv a = { 0 };
+	auto_json json_t *found = NULL;
+
+	start_args(h, &a, "list");
+	strv_push(&a, "--all-namespaces");
+	strv_push(&a, "--max=0");       /* else 256 */
+	if (list(h, &a, &found, e) < 0)
 		return -1;
-	return json_array_size(list) ? read_release(json_array_get(list, 0), out, e) : 0;
+	if (!json_is_array(found))
+		return err_set(e, ERR_CLUSTER, "helm list: unexpected answer");
+	*out = TAKE(found);
+	return 0;
 }
 
 int helm_get_values(struct helm *h, const char *release, const char *ns, json_t **out, struct err *e)

@@ -182,6 +182,7 @@ static const struct field scale_fields[] = {
 	F_STR(struct step_scale, kind, "kind", F_REQUIRED),
 	F_STR(struct step_scale, ns, "namespace", 0),
 	F_STR(struct step_scale, name, "name", F_REQUIRED),
+	F_BOOL(struct step_scale, stay_down, "stayDown", 0),
 	{ 0 }
 };
 static const struct type scale_type = TYPE(struct step_scale, scale_fields);
@@ -192,6 +193,7 @@ static const struct field run_fields[] = {
 	F_STRV(struct step_run, command, "command", 0),
 	F_JSON(struct step_run, env, "env", 0),
 	F_STR(struct step_run, service_account, "serviceAccount", 0),
+	F_STR(struct step_run, pod_security, "podSecurity", 0),
 	F_JSON(struct step_run, security_context, "securityContext", 0),
 	F_JSON(struct step_run, volumes, "volumes", 0),
 	F_JSON(struct step_run, files, "files", 0),

@@ -103,6 +103,7 @@ static int check_place(const struct step_run *r, struct err *e)
 		{ "command", r->command.n > 0, POD | HOST | EXEC, HOST | EXEC },
 		{ "env", r->env != NULL, POD | HOST, 0 },
 		{ "serviceAccount", r->service_account != NULL, POD, 0 },
+		{ "podSecurity", r->pod_security != NULL, POD, 0 },
 		{ "securityContext", r->security_context != NULL, POD, 0 },
 		{ "volumes", r->volumes != NULL, POD, 0 },
 		{ "files", r->files != NULL, POD | HOST, 0 },
@@ -149,6 +150,8 @@ int step_check_run(const char *name, const struct step_run *r, struct err *e)
 		return err_set(e, ERR_MALFORMED, "exec.node: '%s' is not a node's name", r->exec.node);
 	if (r->exec.each && strcmp(r->exec.each, "node") != 0)
 		return err_set(e, ERR_MALFORMED, "exec.each: '%s': use node, or leave it out", r->exec.each);
+	if (r->pod_security && strcmp(r->pod_security, "baseline") != 0 && strcmp(r->pod_security, "privileged") != 0)
+		return err_set(e, ERR_MALFORMED, "podSecurity: '%s': use baseline or privileged, or leave it out", r->pod_security);
 	if (r->security_context && !json_is_object(r->security_context))
 		return err_set(e, ERR_MALFORMED, "securityContext: not a map");
 	if (!steps_duration(r->timeout, 1, &ignored))
@@ -187,8 +190,8 @@ int step_check_probe(const struct step *s, struct err *e)
 			return err_set(e, ERR_MALFORMED, "id: '%s' is a check of the deployer's own", p->id);
 	if (steps_where(&r) == STEP_BY_EXEC)
 		return err_set(e, ERR_MALFORMED, "run.where: exec: nothing runs yet: use pod or host");
-	if (r.ns || r.service_account || r.n_scale_down || r.unless.n)
-		return err_set(e, ERR_MALFORMED, "run: a probe has no namespace, serviceAccount, scaleDown or unless");
+	if (r.ns || r.service_account || r.pod_security || r.n_scale_down || r.unless.n)
+		return err_set(e, ERR_MALFORMED, "run: a probe has no namespace, serviceAccount, podSecurity, scaleDown or unless");
 	if (steps_where(&r) == STEP_IN_POD)
 		r.ns = (char *)"airgap-probe";
 	if (step_check_run(s->metadata.name, &r, e) < 0)

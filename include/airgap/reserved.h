@@ -14,7 +14,7 @@ struct reserved {
 						 * chosen by them, and steps do not change while an operator labels its nodes */
 	struct ref_site names;
 	const char *kube_version;               /* NULL = not known */
-	const json_t *installed;                /* {RELEASE: {chart, version}}; NULL = nothing */
+	const json_t *installed;                /* {NAMESPACE/NAME: {chart, version, revision}} of Helm's releases; NULL = nothing */
 };
 
 /* {side: site, facts, kubernetes, installed, bundle}. NULL: something has no legal name on this site. */

@@ -134,16 +134,20 @@ struct step_call {
  * at what there is, in `plan` and `status`; no pod is started only to look.
  * `scaleDown` names Deployments and StatefulSets that must not run meanwhile. How many pods they had stands in their
  * annotation airgap/replicas until they are back, so that a run which was killed in between brings them back the
- * next time. What is not there is left out.
+ * next time. What is not there is left out. With `stayDown: true` it stays down when the command succeeded, for a Release
+ * that comes after and brings it up as another.
+ * `podSecurity` is the level that the namespace has to have for the pod: it is lowered to that for the time of the command,
+ * and what it was stands in its annotation airgap/pod-security meanwhile.
  */
 struct step_exec { char *selector, *container, *node, *each; };  /* node: those on this one alone; NULL = wherever */
-struct step_scale { char *kind, *ns, *name; };  /* ns NULL = the run's */
+struct step_scale { char *kind, *ns, *name; bool stay_down; };  /* ns NULL = the run's */
 struct step_run {
 	char *where;                    /* pod | host | exec; NULL = pod */
 	char *ns, *image;
 	struct strv command, unless;
 	json_t *env;                    /* NAME: TEXT with references */
 	char *service_account;          /* NULL = none of the cluster's API is for it */
+	char *pod_security;             /* baseline | privileged; NULL = the namespace stays as it is */
 	json_t *security_context, *volumes, *files;
 	struct step_exec exec;
 	struct step_scale *scale_down; size_t n_scale_down;

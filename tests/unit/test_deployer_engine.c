@@ -159,6 +159,21 @@ TEST(steps_run_in_the_order_of_their_needs_and_once)
 	assert_string_equal(journal_last(journal, "Apply/b")->result, "done");
 }
 
+TEST(an_order_that_changes_changes_no_step)
+{
+	static const char *const turned[] = { "b c", "c a", "a", NULL };
+	struct engine g;
+	size_t changed;
+
+	load(chain);
+	g = engine();
+	assert_ok(run(&g, &changed), e);
+	load(turned);
+	g = engine();
+	assert_ok(run(&g, &changed), e);
+	assert_int_equal(changed, 0);
+}
+
 TEST(what_is_there_but_not_by_us_is_done_once)
 {
 	struct engine g;
@@ -277,7 +292,8 @@ int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 	static const struct CMUnitTest tests[] = {
-		CASE(steps_run_in_the_order_of_their_needs_and_once), CASE(what_is_there_but_not_by_us_is_done_once),
+		CASE(steps_run_in_the_order_of_their_needs_and_once), CASE(an_order_that_changes_changes_no_step),
+		CASE(what_is_there_but_not_by_us_is_done_once),
 		CASE(what_others_removed_is_made_again), CASE(a_failure_stops_what_needs_it_and_nothing_else),
 		CASE(steps_can_be_chosen), CASE(many_steps_at_once_are_all_done),
 	};

@@ -306,6 +306,25 @@ TEST(a_list_of_releases_is_read)
 	assert_int_equal(helm_status(&h, "a", "n", &r, &e), -1);
 }
 
+TEST(all_releases_are_listed)
+{
+	auto_helm struct helm h = { 0 };
+	auto_json json_t *list = NULL;
+	auto_free char *args = NULL;
+
+	fake(&h, "v3.22.0", "cat $d/answer");
+	put("answer", "[{\"name\":\"a\",\"namespace\":\"n\",\"revision\":\"1\",\"status\":\"deployed\",\"chart\":\"web-1.2.0\"}]", 0600);
+	assert_ok(helm_list(&h, &list, &e), e);
+	assert_int_equal(json_array_size(list), 1);
+	args = told("args");
+	assert_non_null(strstr(args, "--all-namespaces"));
+	assert_non_null(strstr(args, "--max=0"));
+	json_decref(list);
+	list = NULL;
+	put("answer", "{}", 0600);
+	assert_err(helm_list(&h, &list, &e), e, ERR_CLUSTER);
+}
+
 TEST(no_such_release_is_no_error)
 {
 	auto_helm struct helm h = { 0 };
@@ -337,7 +356,8 @@ int main(void)
 		CASE(a_chart_is_rendered_with_values_and_versions), CASE(a_chart_that_does_not_render_says_why_on_one_line),
 		CASE(without_a_cluster_a_release_cannot_be_asked_for), CASE(what_is_not_helm_is_refused),
 		CASE(a_release_is_upgraded_in_the_words_of_each_version), CASE(a_failure_has_its_code_and_helms_words),
-		CASE(a_list_of_releases_is_read), CASE(no_such_release_is_no_error), CASE(undoing_is_asked_for_plainly),
+		CASE(a_list_of_releases_is_read), CASE(all_releases_are_listed),
+		CASE(no_such_release_is_no_error), CASE(undoing_is_asked_for_plainly),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -230,6 +230,8 @@ TEST(refuses_runs_that_make_no_sense)
 		{ "{" POD ", securityContext: [a]}", "securityContext" },
 		{ "{" POD ", scaleDown: [{kind: DaemonSet, name: d}]}", "scaleDown[0]: kind" },
 		{ "{where: host, command: [a], scaleDown: [{kind: Deployment, name: d}]}", "scaleDown[0]: needs a namespace" },
+		{ "{" POD ", podSecurity: restricted}", "podSecurity: 'restricted': use baseline or privileged" },
+		{ "{where: host, command: [a], podSecurity: baseline}", "podSecurity: has no meaning" },
 		{ "{" POD ", timeout: 0s}", "timeout" },
 		{ "{" POD ", comand: [a]}", "did you mean 'command'" },
 	};
