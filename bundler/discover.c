@@ -177,14 +177,50 @@ int run_add_finds(struct run *r, const struct run_chart *c, struct scan_finds *f
 
 /* ---- Carry */
 
+static int carry_tags(struct image *x, const json_t *tags, struct err *e)
+{
+	size_t i;
+	json_t *tag;
+
+	json_array_foreach(tags, i, tag) {
+		const char *text = json_string_value(tag);
+
+		if (!text || !ref_tag_ok(text))
+			return err_set(e, ERR_MALFORMED, "carry.tags: image '%s': '%s' is no tag", x->text, text ? text : "");
+		if (!strv_has(&x->tags, text))
+			strv_push(&x->tags, text);
+	}
+	return 0;
+}
+
+/* A name that carry.images has not got would be passed over in silence. */
+static int check_tagged(const struct step *t, struct err *e)
+{
+	const char *ref;
+	json_t *tags;
+
+	json_object_foreach(t->carry.tags, ref, tags) {
+		if (!json_is_array(tags))
+			return err_set(e, ERR_MALFORMED, "carry.tags: image '%s': a list of tags is wanted", ref);
+		if (!strv_has(&t->carry.images, ref))
+			return err_set(e, ERR_MALFORMED, "carry.tags: image '%s': is not among carry.images", ref);
+	}
+	return t->carry.tags && !json_is_object(t->carry.tags) ?
+		       err_set(e, ERR_MALFORMED, "carry.tags: IMAGE: [TAG, …] is wanted") : 0;
+}
+
 static int carry_images(struct discover *d, const struct step *t, struct err *e)
 {
 	struct content_reason why = { d->site_chart->name, t->source, (char *)"Carry", (char *)"carry.images[]" };
 
-	for (size_t i = 0; i < t->carry.images.n; i++)
-		if (!images_add(&d->run->images, t->carry.images.items[i], &why, e))
+	for (size_t i = 0; i < t->carry.images.n; i++) {
+		const char *ref = t->carry.images.items[i];
+		struct image *x = images_add(&d->run->images, ref, &why, e);
+
+		if (!x || (t->carry.tags && carry_tags(x, json_object_get(t->carry.tags, ref), e) < 0))
 			return -1;
-	return 0;
+	}
+	return check_tagged(t, e);
 }
 
 static int carry_waivers(struct discover *d, const struct step *t, struct err *e)

@@ -13,6 +13,7 @@ static const struct field carry_fields[] = {
 	F_STRV(struct step_carry, packages, "packages", 0),
 	F_STRV(struct step_carry, python, "python", 0),
 	F_STRV(struct step_carry, git, "git", 0),
+	F_JSON(struct step_carry, tags, "tags", 0),
 	F_JSON(struct step_carry, waive, "waive", 0),
 	{ 0 }
 };

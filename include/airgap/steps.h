@@ -21,7 +21,8 @@
 enum step_kind { STEP_CARRY, STEP_NAMESPACE, STEP_SECRET, STEP_RELEASE, STEP_APPLY, STEP_WAIT, STEP_LABEL, STEP_CALL, STEP_RUN, STEP_PROBE, STEP_KINDS };
 extern const char *const step_kind_names[STEP_KINDS + 1];
 
-struct step_carry { struct strv charts, images, files, packages, python, git; json_t *waive; };
+/* tags: {IMAGE: [TAG]}, what site has the image under besides; IMAGE is one of images, as it stands there. */
+struct step_carry { struct strv charts, images, files, packages, python, git; json_t *tags, *waive; };
 
 struct step_pull_secret { char *name; struct strv service_accounts; };
 struct step_namespace {

@@ -100,7 +100,7 @@ END
 printf 'idle: false\nkubernetes: {version: ""}\nairgap: {side: build}\n' >"$w/site/values.yaml"
 cat >"$w/site/values.schema.json" <<'END'
 {"additionalProperties": false, "properties": {"apiVersion": {}, "kind": {}, "airgap": {}, "global": {}, "lib": {}, "kubernetes": {},
- "idle": {"type": "boolean"}, "registry": {"properties": {"host": {}, "prefix": {}, "password": {}}, "additionalProperties": false}}}
+ "idle": {"type": "boolean"}, "tagged": {}, "registry": {"properties": {"host": {}, "prefix": {}, "password": {}}, "additionalProperties": false}}}
 END
 cat >"$w/site/templates/steps.yaml" <<'END'
 {{- range $chart := list "bearer" "basic" "oci" "folder" }}
@@ -141,7 +141,7 @@ secret: {namespaces: [demo], name: x, data: {"y": "$(generate:hex:16)"}}
 apiVersion: airgap/v1
 kind: Carry
 metadata: {name: c}
-carry: {images: [up.example/demo/env:1.0], files: [note, driver, far]}
+carry: {images: [up.example/demo/env:1.0], tags: {"{{ .Values.tagged | default "up.example/demo/env:1.0" }}": ["1.0-site"]}, files: [note, driver, far]}
 ---
 apiVersion: airgap/v1
 kind: Apply
@@ -234,6 +234,7 @@ is "what a file of the chart adds" "$(value '[r["chart"] for r in image("up.exam
 is "what comes late" "$(value '[r.get("chart") for r in image("up.example/demo/three:1.0")["reasons"]]')" "[None, 'layered']"
 is 'one that hides in the environment, and in a Carry step' "$(value 'sorted((r["chart"], r["path"]) for r in image("up.example/demo/env:1.0")["reasons"])')" \
 	"[('oci', 'spec.containers[].env[].value'), ('the-site', 'carry.images[]')]"
+is 'with a further tag on site' "$(value 'image("up.example/demo/env:1.0")["tags"]')" "['1.0-site']"
 is 'one in a text beside a random word' "$(value '[r["path"] for r in image("up.example/demo/attested:1.0")["reasons"]]')" "['data.hidden.yaml.other']"
 is 'one in a file that is applied' "$(value '[(r["chart"], r["file"]) for r in image("up.example/demo/docker:1.0")["reasons"]][-1]')" "('the-site', 'crds')"
 is 'one of the manifest alone' "$(value 'image("docker.io/demo/listed:1")["reasons"], image("docker.io/demo/listed:1")["tags"]')" "([{}], ['1-extra'])"
@@ -314,6 +315,9 @@ like 'and said' "$(cat "$T/said")" 'registry.password: a password in the open'
 printf 'apiVersion: airgap/v1\nkind: Site\nidel: true\n' >"$w/typo.yaml"
 fails 'a key the site chart does not know' 18 lock bundle.yaml --site typo.yaml -o no.lock
 is 'names file, line and the nearest' "$(cat "$T/said")" "error: typo.yaml:3: unknown key 'idel': did you mean 'idle'?"
+printf 'apiVersion: airgap/v1\nkind: Site\ntagged: up.example/demo/app:1.0\n' >"$w/tagged.yaml"
+fails 'a tag of an image that its Carry step does not carry' 18 lock bundle.yaml --site tagged.yaml -o no.lock
+like 'is said' "$(cat "$T/said")" "carry.tags: image 'up.example/demo/app:1.0': is not among carry.images"
 
 # ---- the bundle
 ok 'a bundle is built from it' sh -c "cd '$w' && '$bundler' build --no-progress bundle.lock.yaml -o '$T/b.zst'"

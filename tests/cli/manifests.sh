@@ -109,7 +109,7 @@ import json, sys
 # Blocks and their keys as in the design; "any" takes what follows the block's own rules.
 COMMON = {"apiVersion", "kind", "metadata", "needs", "protect"}
 BLOCKS = {
-    "Carry": ("carry", "charts images files packages python waive"),
+    "Carry": ("carry", "charts images files packages python git tags waive"),
     "Namespace": ("namespace", "name labels podSecurity pullSecret userImages"),
     "Secret": ("secret", "namespaces name type data"),
     "Release": ("release", "chart name namespace timeout base values late takeOwnership rollback before"),

@@ -70,7 +70,7 @@ static void refuses(const char *yaml, const char *why)
 TEST(reads_every_key_of_every_block)
 {
 	auto_helm_objects struct helm_objects o = objects_of(
-		STEP("Carry", "c", "carry: {charts: [a], images: [b], files: [f], packages: [p], python: [w], git: [g], waive: [{image: x, reason: r}]}")
+		STEP("Carry", "c", "carry: {charts: [a], images: [b], files: [f], packages: [p], python: [w], git: [g], tags: {b: [c]}, waive: [{image: x, reason: r}]}")
 		STEP("Namespace", "in", "namespace: {name: in, labels: {a: b}, podSecurity: restricted, userImages: true,\n"
 		     "  pullSecret: {name: s, serviceAccounts: [default]}}")
 		STEP("Secret", "s", "protect: true\nsecret: {namespaces: [in], name: s, type: Opaque, data: {k: '$(generate:uuid)'}}")
