@@ -34,5 +34,7 @@ void call_close(struct call_server *c);
  * null when there was no body. -1: c->status says what it was; ERR_PREFLIGHT and c->unknown when it was not made. */
 int call_ask(struct call_server *c, const char *part, const struct step_request *q, enum call_mode mode, json_t **out,
 	     struct err *e) MUST_CHECK;
+/* The call of a step with `members`, after what is to go was removed. */
+int call_members(struct call_server *c, struct err *e) MUST_CHECK;
 /* The failure of the last request is one that retry.on names. */
 bool call_may_retry(const struct call_server *c, const struct err *e);

@@ -247,8 +247,14 @@ static int judge_found(struct call_server *c, enum call_mode mode, struct looked
 	l->verdict = all_kept(c, values) ? CALL_NOTHING : CALL_KEEP;
 	if (l->verdict == CALL_KEEP)
 		note(diff, "what is saved of it changes");
-	if (!k->update.when)
+	if (!k->update.request.url)
 		return 0;
+	if (!k->update.when) {
+		/* A look has nothing to compare; the step is run when something in it changed. */
+		if (mode == CALL_ACT)
+			l->verdict = CALL_UPDATE;
+		return 0;
+	}
 	if (mode == CALL_ACT)
 		secrets_keep(c->engine->secrets, c->step, values);
 	when = resolve_map(c, "update.when", k->update.when, mode, e);
@@ -404,6 +410,8 @@ static int make(struct call_server *c, struct err *e)
 	auto_json json_t *answer = NULL;
 	auto_json json_t *values = NULL;
 
+	if (c->step->call.members.key)
+		return call_members(c, e);
 	if (call_ask(c, "", &c->step->call.request, CALL_ACT, &answer, e) < 0)
 		return -1;
 	if (take(answer, c->step->call.save, "the answer", &values, e) < 0)

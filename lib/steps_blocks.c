@@ -145,11 +145,18 @@ static const struct field find_fields[] = {
 };
 static const struct type find_type = TYPE(struct step_find, find_fields);
 static const struct field update_fields[] = {
-	F_JSON(struct step_update, when, "when", F_REQUIRED),
+	F_JSON(struct step_update, when, "when", 0),
 	REQUEST(struct step_update, request.),
 	{ 0 }
 };
 static const struct type update_type = TYPE(struct step_update, update_fields);
+static const struct field members_fields[] = {
+	F_STR(struct step_members, key, "key", F_REQUIRED),
+	F_STRV(struct step_members, items, "items", F_REQUIRED),
+	F_OBJ(struct step_members, remove, "remove", request_type, F_REQUIRED),
+	{ 0 }
+};
+static const struct type members_type = TYPE(struct step_members, members_fields);
 static const struct field retry_fields[] = {
 	F_STR(struct step_retry, duration, "for", 0),
 	F_STRV(struct step_retry, on, "on", F_ALIAS_SCALAR),
@@ -165,6 +172,7 @@ static const struct field call_fields[] = {
 	F_OBJ(struct step_call, find, "find", find_type, 0),
 	F_OBJ(struct step_call, update, "update", update_type, 0),
 	F_OBJ(struct step_call, revoke, "revoke", request_type, 0),
+	F_OBJ(struct step_call, members, "members", members_type, 0),
 	F_JSON(struct step_call, save, "save", 0),
 	F_OBJ(struct step_call, retry, "retry", retry_type, 0),
 	{ 0 }

@@ -115,12 +115,28 @@ static int check_saved(const struct step_call *c, struct err *e)
 
 static int check_find(const struct step_call *c, struct err *e)
 {
-	if (c->update.when && !c->find.request.url)
+	if (c->update.request.url && !c->find.request.url)
 		return err_set(e, ERR_MALFORMED, "update: needs find");
 	if (c->find.request.url && (!json_is_object(c->find.where) || json_object_size(c->find.where) == 0))
 		return err_set(e, ERR_MALFORMED, "find.where: not a map of path and value");
 	if (c->update.when && !json_is_object(c->update.when))
 		return err_set(e, ERR_MALFORMED, "update.when: not a map of path and value");
+	return 0;
+}
+
+static bool has_key(const json_t *body, const char *key)
+{
+	return body && (!json_is_object(body) || json_object_get(body, key));
+}
+
+static int check_members(const struct step_call *c, struct err *e)
+{
+	if (!c->members.key)
+		return 0;
+	if (c->find.request.url || c->unless.saved.n || c->save)
+		return err_set(e, ERR_MALFORMED, "members: not with find, unless or save: what was added is remembered");
+	if (has_key(c->request.body, c->members.key) || has_key(c->members.remove.body, c->members.key))
+		return err_set(e, ERR_MALFORMED, "members.key: '%s' is in the body already, or that is no map", c->members.key);
 	return 0;
 }
 
@@ -140,7 +156,7 @@ int step_check_call(const struct step_call *c, struct err *e)
 {
 	const struct { const struct step_request *request; const char *name; } others[] = {
 		{ &c->unless.check, "unless.check" }, { &c->find.request, "find" }, { &c->update.request, "update" },
-		{ &c->revoke, "revoke" },
+		{ &c->revoke, "revoke" }, { &c->members.remove, "members.remove" },
 	};
 
 	if (check_server(c, e) < 0 || check_request(&c->request, "", c->via.service != NULL, e) < 0)
@@ -148,5 +164,5 @@ int step_check_call(const struct step_call *c, struct err *e)
 	for (size_t i = 0; i < ARRAY_LEN(others); i++)
 		if (others[i].request->url && check_request(others[i].request, others[i].name, true, e) < 0)
 			return -1;
-	return check_find(c, e) < 0 || check_saved(c, e) < 0 ? -1 : check_retry(&c->retry, e);
+	return check_find(c, e) < 0 || check_saved(c, e) < 0 || check_members(c, e) < 0 ? -1 : check_retry(&c->retry, e);
 }

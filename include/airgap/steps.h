@@ -74,6 +74,7 @@ struct step_label { struct strv nodes; json_t *labels; char *timeout; };
  *	  unless: {saved: [access, secret], check: {url: /users.get_me, auth: {basic: "$(secret:red/access):$(secret:red/secret)"}}}
  *	  find: {url: /auth.get_credentials, body: {}, items: data.credentials, where: {label: agent}, save: {access: access_key}}
  *	  update: {when: {comment: x}, url: /auth.edit_credentials, body: {access_key: "$(secret:red/access)", comment: x}}
+ *	                                                        # without `when`: whenever something in the step changed
  *	  revoke: {url: /auth.revoke_credentials, body: {access_key: "$(secret:red/access)"}}
  *	  retry: {for: 5m, on: [network, 503]}
  *
@@ -86,11 +87,20 @@ struct step_label { struct strv nodes; json_t *labels; char *timeout; };
  *     anything. Any other failure of the check is an error: no key is made because a server is out of order.
  *  2. `find`: the element of the list `items` in which every path of `where` has that value. One is found, and every key
  *     of `save` is known, saved earlier or by find's own `save`: `update` is called if a path of `when` differs (the
- *     order of a list of plain values says nothing), and that is all. Two are ERR_CONFLICT.
+ *     order of a list of plain values says nothing) or, without `when`, if something in the step changed: for what the
+ *     server takes and does not tell. That is all. Two are ERR_CONFLICT.
  *  3. Found, but a key of `save` was never kept (a run was killed before it could) or is worth nothing now: every element
  *     found is given to `revoke`, then the call is made.
  *  4. Not found, or no `find`: the call is made, and `save` taken from its answer. A Call with neither `unless` nor
  *     `find` is made once, and again when something in it changes: it has to bear repetition.
+ *
+ * A Call that adds to a list of the server, in which others may have entries too, says so:
+ *
+ *	  url: /login.add_whitelist_entries
+ *	  members: {key: emails, items: [a@red.example], remove: {url: /login.remove_whitelist_entries}}
+ *
+ * `items` go into the body of the call under `key`. What an earlier run put there and is no longer among them goes into
+ * that of `remove` first; entries of others stay. An empty list is not sent. Both calls have to bear repetition.
  *
  * Saved values stand in the cluster (Secret airgap-system/airgap-secrets) before the step counts as done; if they cannot
  * be put there, `revoke` is called. Other steps, and the later requests of this one, use them as $(secret:STEP/KEY) where
@@ -101,7 +111,9 @@ struct step_auth { char *basic, *bearer; };
 struct step_request { char *url, *method; struct step_auth auth; json_t *headers, *body; struct strv expect; };
 struct step_unless { struct strv saved; struct step_request check; };   /* check.url NULL = none */
 struct step_find { struct step_request request; char *items; json_t *where, *save; };   /* request.url NULL = no find */
-struct step_update { json_t *when; struct step_request request; };      /* when NULL = none */
+struct step_update { json_t *when; struct step_request request; };      /* request.url NULL = none; when NULL = always */
+struct step_members { char *key; struct strv items; struct step_request remove; };      /* key NULL = none */
+#define STEP_MEMBERS "members"          /* what a Call keeps them under, beside what it saves */
 struct step_retry { char *duration; struct strv on, bare_on; }; /* NULL = 30 s; empty = network, 502, 503, 504 */
 struct step_call {
 	struct step_request request;
@@ -111,6 +123,7 @@ struct step_call {
 	struct step_find find;
 	struct step_update update;
 	struct step_request revoke;     /* url NULL = none */
+	struct step_members members;
 	json_t *save;                   /* KEY: path; NULL = nothing */
 	struct step_retry retry;
 };

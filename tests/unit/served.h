@@ -23,7 +23,8 @@
 
 struct asked {
 	char method[16], target[1024], authorization[256], range[64], if_range[64];
-	size_t length;          /* of its body, which was read and dropped */
+	size_t length;          /* of its body, which was read and, but for its beginning, dropped */
+	char body[256];
 };
 
 typedef void (*served_fn)(const struct asked *a, struct buf *out);
@@ -60,6 +61,12 @@ static inline void served_parse(const char *head, struct asked *a)
 		sscanf(if_range + 12, "%63[^\r]", a->if_range);
 }
 
+static inline void served_keep(struct asked *a, size_t from, const char *p, size_t n)
+{
+	if (from < sizeof(a->body) - 1)
+		memcpy(a->body + from, p, MIN(n, sizeof(a->body) - 1 - from));
+}
+
 /* One request and its answer; false: the line is done. */
 static inline bool served_one(struct served_line *l, struct buf *in)
 {
@@ -80,11 +87,13 @@ static inline bool served_one(struct served_line *l, struct buf *in)
 
 	*end = '\0';
 	served_parse(in->ptr, &a);
+	served_keep(&a, 0, in->ptr + used, MIN(a.length, in->len - used));
 	for (size_t left = a.length - MIN(a.length, in->len - used); left;) {
 		ssize_t n = read(l->fd, piece, MIN(left, sizeof(piece)));
 
 		if (n <= 0)
 			return false;
+		served_keep(&a, a.length - left, piece, (size_t)n);
 		left -= (size_t)n;
 	}
 	used = MIN(in->len, used + a.length);

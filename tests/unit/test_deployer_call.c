@@ -22,12 +22,14 @@ static struct served server;
 /* What the server answers, by path; the last whose path begins so counts. NULL text: raw is sent as it is. */
 static struct { const char *path; int status; const char *headers, *text, *raw; } answers[4];
 static char asked[4096];        /* "GET /find;POST /make;" */
+static char sent[256];          /* the last body */
 
 static void answer(const struct asked *a, struct buf *out)
 {
 	size_t used = strlen(asked);
 
 	snprintf(asked + used, sizeof(asked) - used, "%s %s;", a->method, a->target);
+	snprintf(sent, sizeof(sent), "%s", a->body);
 	for (size_t i = 0; i < ARRAY_LEN(answers) && answers[i].path; i++) {
 		if (!str_starts(a->target, answers[i].path))
 			continue;
@@ -179,6 +181,74 @@ TEST(what_is_there_is_not_made_again)
 	assert_string_equal(asked, "GET /find;GET /find;GET /find;POST /update;");
 }
 
+/* What the server does not tell is told again when the step is run, and only then. */
+TEST(an_update_without_when_is_made_when_the_step_is_run)
+{
+	const struct step *s = load(FIND ", update: {url: /update, body: {users: 20}}");
+	enum step_state is;
+
+	answers[0].path = "/find";
+	answers[0].status = answers[1].status = 200;
+	answers[0].text = "{\"data\": {\"list\": [{\"name\": \"red\", \"id\": \"17\"}]}}";
+	answers[1].path = "/update";
+	answers[1].text = "";
+	assert_ok(run(s), e);
+	assert_string_equal(asked, "GET /find;POST /update;");
+	assert_string_equal(sent, "{\"users\":20}");
+	asked[0] = '\0';
+	assert_ok(step_call_check(&engine, s, &is, NULL, &e), e);
+	assert_int_equal(is, STEP_SAME);
+	assert_string_equal(asked, "GET /find;");
+}
+
+#define MEMBERS(list) "body: {admin: false}, members: {key: emails, items: [" list "], remove: {url: /remove}}"
+
+/* load() forgets what was kept: what one step remembers is handed to the next. */
+static const struct step *load_after(const struct step *before, const char *rest)
+{
+	auto_free char *text = secrets_kept(secrets, before, STEP_MEMBERS);
+	auto_json json_t *kept = json_pack("{s:s}", STEP_MEMBERS, text);
+	const struct step *s = load(rest);
+
+	secrets_keep(secrets, s, kept);
+	asked[0] = '\0';
+	return s;
+}
+
+TEST(only_what_was_added_is_removed)
+{
+	const struct step *s = load(MEMBERS("ann, bob"));
+
+	answers[0].path = "/make";
+	answers[0].status = answers[1].status = 200;
+	answers[0].text = answers[1].text = "{}";
+	answers[1].path = "/remove";
+	assert_ok(run(s), e);
+	assert_string_equal(asked, "POST /make;");
+	assert_string_equal(sent, "{\"admin\":false,\"emails\":[\"ann\",\"bob\"]}");
+
+	s = load_after(s, MEMBERS("ann, cid"));
+	answers[1].status = 500;
+	assert_err(run(s), e, ERR_NETWORK);
+	assert_string_equal(asked, "POST /remove;");
+	assert_string_equal(sent, "{\"emails\":[\"bob\"]}");
+
+	/* cid was not added by the run that failed, but might have been */
+	s = load_after(s, MEMBERS("ann"));
+	answers[1].status = 200;
+	assert_ok(run(s), e);
+	assert_string_equal(asked, "POST /remove;POST /make;");
+	assert_string_equal(sent, "{\"admin\":false,\"emails\":[\"ann\"]}");
+
+	s = load_after(s, MEMBERS(""));
+	assert_ok(run(s), e);
+	assert_string_equal(asked, "POST /remove;");
+	assert_string_equal(sent, "{\"emails\":[\"ann\"]}");
+	s = load_after(s, MEMBERS(""));
+	assert_ok(run(s), e);
+	assert_string_equal(asked, "");
+}
+
 TEST(an_answer_without_what_is_to_be_saved_is_no_success)
 {
 	static const char *const texts[] = { "", "{}", "[]", "7", "{\"data\": {\"id\": null}}", "{\"data\": {\"id\": [1]}}", "{\"data\": {\"id\": {}}}" };
@@ -279,7 +349,8 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		CASE(no_answer_is_believed_that_is_none), CASE(what_is_there_is_not_made_again),
 		CASE(an_answer_without_what_is_to_be_saved_is_no_success), CASE(a_check_that_cannot_answer_makes_no_key),
-		CASE(an_interrupt_leaves_no_key_behind), CASE(no_half_of_a_secret_is_told), CASE(no_value_becomes_a_header),
+		CASE(an_interrupt_leaves_no_key_behind), CASE(no_half_of_a_secret_is_told),
+		CASE(an_update_without_when_is_made_when_the_step_is_run), CASE(only_what_was_added_is_removed), CASE(no_value_becomes_a_header),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
