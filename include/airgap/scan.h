@@ -19,7 +19,8 @@
  *	{kind: MongoDB, path: spec, triple: ["=quay.io/mongodb", "=server", version], tags: ["{version}-ubi8"]}
  *	{env: WORKER}                                           the value of a variable
  *	{kind: MongoDB, join: "{env:REPO_URL}/{env:NAME}:{spec.version}-ubi8"}
- *	{file: apps, member: "*.conf"}                          texts in an archive that the bundle carries as a file
+ *	{file: apps, member: "*.conf"}                          texts in an archive that the bundle carries as a file,
+ *	                                                        or that an image adds, by its name there
  *
  * `chart` and `kind` narrow a rule. A `*` of a path is one key. In a triple `=TEXT` is that text. enabledBy: false at any
  * of these places disables a triple, true where it begins with '!'; a place is a key beside the triple, a path from there,
