@@ -1,16 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <airgap/bundle_read.h>
+#include "bundle_read_part.h"
 
 #include <airgap/frame.h>
 #include <airgap/fs.h>
-#include <airgap/pool.h>
 #include <airgap/proc.h>
 #include <airgap/trust.h>
 
 #include <assert.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -19,24 +17,8 @@
  * scratch buffer waits for nothing. */
 #define READ_BUFFERS    4u
 #define SCRATCH_BUFFERS 2u
-#define BUFFER_SIZE     ((FRAME_BYTES_MAX + 4095u) & ~4095u)
 #define MARK_EVERY      64u             /* listed frames between two known offsets */
 #define CHECK_PIECE     262144u         /* of a frame that is only hashed: it stays in the cache */
-
-struct bundle {
-	int fd;                         /* -1 for a hook */
-	struct source_at src;
-	struct verify v;
-	struct stream_state known;
-	int64_t clock;
-	uint8_t *member[HEAD_PARTS];
-	uint64_t *marks;                /* file offset of every MARK_EVERY-th listed frame */
-	struct buffers *readers, *scratch;
-	pthread_mutex_t lock;           /* of the two below */
-	uint8_t *last;                  /* decoded content of frame number last_number */
-	uint64_t last_number;           /* 0 = none */
-	size_t last_decoded;
-};
 
 /* ---- open ---- */
 
@@ -53,6 +35,7 @@ void bundle_close(struct bundle *b)
 		free(b->member[i]);
 	free(b->marks);
 	free(b->last);
+	free(b->dir);
 	buffers_free(b->readers);
 	buffers_free(b->scratch);
 	pthread_mutex_destroy(&b->lock);
@@ -73,10 +56,13 @@ static int judge(struct bundle *b, const struct bundle_options *o, struct err *e
 		.audience = o->policy ? o->policy->audience : "",
 		.now = b->clock,
 		.allow_downgrade = o->allow_downgrade,
+		.installed = o->installed != NULL,
 	};
 
 	if (verify_record(&b->v, &b->src, &trust, e) < 0)
 		return -1;
+	if (o->installed && !digest_eq(&b->v.id, o->installed))
+		return err_set(e, ERR_DIGEST, "another bundle than the one that is installed");
 	if (o->no_verdict)
 		return 0;
 	if (o->state && o->state(o->state_ctx, b->v.statement.stream, &b->known, e) < 0)
@@ -99,6 +85,13 @@ static void mark_offsets(struct bundle *b)
 	}
 }
 
+static int check_head_alone(const struct bundle *b, struct err *e)
+{
+	if (b->src.size > b->v.head.bytes)
+		return err_set(e, ERR_MALFORMED, "%" PRIu64 " bytes behind the head", b->src.size - b->v.head.bytes);
+	return 0;
+}
+
 static int read_head(struct bundle *b, struct err *e)
 {
 	struct verify_memory m;
@@ -114,7 +107,11 @@ static int read_head(struct bundle *b, struct err *e)
 
 	buffers_put(b->readers, m.read);
 	buffers_put(b->readers, m.made);
-	if (rc < 0 || verify_tables(&b->v, e) < 0 || verify_end(&b->v, &b->src, e) < 0)
+	if (rc < 0 || verify_tables(&b->v, e) < 0)
+		return -1;
+	if (b->blob)
+		return check_head_alone(b, e);
+	if (verify_end(&b->v, &b->src, e) < 0)
 		return -1;
 	mark_offsets(b);
 	return 0;
@@ -129,8 +126,11 @@ static struct bundle *open_source(int fd, const struct source_at *src, const str
 	if (fd >= 0)
 		b->src = source_at_fd(&b->fd, src->size);
 	b->clock = o->now ? o->now : time(NULL);
-	b->readers = buffers_new(READ_BUFFERS, BUFFER_SIZE);
-	b->scratch = buffers_new(SCRATCH_BUFFERS, BUFFER_SIZE);
+	b->blob = o->blob;
+	b->blob_ctx = o->blob_ctx;
+	b->dir = o->dir ? xstrdup(o->dir) : NULL;
+	b->readers = buffers_new(READ_BUFFERS, READ_BUFFER);
+	b->scratch = buffers_new(SCRATCH_BUFFERS, READ_BUFFER);
 	pthread_mutex_init(&b->lock, NULL);
 	if (judge(b, o, e) < 0 || read_head(b, e) < 0)
 		return NULL;
@@ -203,6 +203,17 @@ const void *bundle_contents_bytes(const struct bundle *b, size_t *out_len)
 uint64_t bundle_size(const struct bundle *b)
 {
 	return b->src.size;
+}
+
+bool bundle_is_head_alone(const struct bundle *b)
+{
+	return b->blob != NULL;
+}
+
+const struct source_at *bundle_head(const struct bundle *b, uint64_t *out_size)
+{
+	*out_size = b->v.head.bytes;
+	return &b->src;
 }
 
 const struct stream_state *bundle_state_known(const struct bundle *b)
@@ -288,7 +299,7 @@ void bundle_frame_place(const struct bundle *b, uint64_t frame, uint64_t *out_at
 	*out_at = at;
 }
 
-static bool frame_is_stored(const struct bundle *b, uint64_t number)
+bool bundle_frame_is_stored(const struct bundle *b, uint64_t number)
 {
 	return number < b->v.p2_first || number + 1 == bundle_frames(b);
 }
@@ -328,13 +339,18 @@ static int read_packed(const struct bundle *b, uint64_t number, uint8_t *to, siz
 	return rc;
 }
 
+int bundle_frame_read(const struct bundle *b, uint64_t number, uint8_t *to, size_t *out_decoded, struct err *e)
+{
+	return (bundle_frame_is_stored(b, number) ? read_stored : read_packed)(b, number, to, out_decoded, e);
+}
+
 int bundle_frame_load(struct bundle *b, uint64_t number, struct bundle_frame *out, struct err *e)
 {
-	struct bundle_frame f = { .bundle = b, .number = number, .stored = frame_is_stored(b, number) };
+	struct bundle_frame f = { .bundle = b, .number = number, .stored = bundle_frame_is_stored(b, number) };
 
-	assert(number >= b->v.head.first[HEAD_PARTS] && number < bundle_frames(b));
+	assert(number >= b->v.head.first[HEAD_PARTS] && number < bundle_frames(b) && !b->blob);
 	f.bytes = buffers_get(b->readers);
-	if ((f.stored ? read_stored : read_packed)(b, number, f.bytes, &f.decoded, e) < 0) {
+	if (bundle_frame_read(b, number, f.bytes, &f.decoded, e) < 0) {
 		bundle_frame_release(&f);
 		return -1;
 	}
@@ -357,187 +373,6 @@ void bundle_frame_release(struct bundle_frame *f)
 	if (f->bytes)
 		buffers_put(f->bundle->readers, f->bytes);
 	f->bytes = NULL;
-}
-
-/* ---- small blobs, and whole ones: through the one frame that stays decoded ---- */
-
-/* Content [at, at + n) of a frame, copied out. */
-static int copy_out(struct bundle *b, uint64_t number, size_t at, uint8_t *to, size_t n, struct err *e)
-{
-	bool stored = frame_is_stored(b, number);
-
-	if (b->last_number != number) {
-		b->last_number = 0;
-		if (!b->last)
-			b->last = xmalloc(BUFFER_SIZE);
-		if ((stored ? read_stored : read_packed)(b, number, b->last, &b->last_decoded, e) < 0)
-			return -1;
-		b->last_number = number;
-	}
-	if (at > b->last_decoded || n > b->last_decoded - at)
-		return err_set(e, ERR_BUG, "frame %" PRIu64 ": a blob outside of it", number);
-	if (!stored) {
-		memcpy(to, b->last + at, n);
-		return 0;
-	}
-	while (n) {
-		const uint8_t *p;
-		size_t run = MIN(stored_run(b->last, b->last_decoded, at, &p), n);
-
-		memcpy(to, p, run);
-		to += run;
-		at += run;
-		n -= run;
-	}
-	return 0;
-}
-
-static int copy_blob(struct bundle *b, const struct blob_record *r, uint8_t *to, struct err *e)
-{
-	uint64_t done = 0;
-	int rc = 0;
-
-	pthread_mutex_lock(&b->lock);
-	for (uint64_t i = 0; rc == 0 && done < r->size; i++) {
-		size_t n = (size_t)MIN(r->size - done, FRAME_BLOB_BYTES);
-
-		rc = copy_out(b, r->frame + i, i ? 0 : r->at, to + done, n, e);
-		done += n;
-	}
-	pthread_mutex_unlock(&b->lock);
-	return rc;
-}
-
-static int find_here(const struct bundle *b, const struct digest *d, struct blob_record *out, struct err *e)
-{
-	char text[DIGEST_TEXT];
-
-	if (!bundle_find(b, d, out))
-		return err_set(e, ERR_TRUNCATED, "%s is not in the bundle", digest_text(d, text));
-	if (out->flags & BLOB_EXTERNAL)
-		return err_set(e, ERR_TRUNCATED, "%s is not in this bundle: it is a delta", digest_text(d, text));
-	return 0;
-}
-
-int bundle_blob_load(struct bundle *b, const struct digest *d, struct buf *out, struct err *e)
-{
-	struct blob_record r;
-	char text[DIGEST_TEXT];
-
-	if (find_here(b, d, &r, e) < 0)
-		return -1;
-	if (r.size > out->max - out->len || buf_reserve(out, (size_t)r.size, e) < 0)
-		return err_set(e, ERR_LIMIT, "%s: %" PRIu64 " bytes, at most %zu", digest_text(d, text), r.size, out->max);
-
-	uint8_t *to = (uint8_t *)out->ptr + out->len;
-
-	if (copy_blob(b, &r, to, e) < 0)
-		return err_wrap(e, "%s", digest_text(d, text));
-
-	struct digest got = digest_of(to, (size_t)r.size);
-
-	if (!digest_eq(&got, d))
-		return err_set(e, ERR_DIGEST, "%s: content does not match", digest_text(d, text));
-	out->len += (size_t)r.size;
-	out->ptr[out->len] = '\0';
-	return 0;
-}
-
-/* ---- one blob as a stream ---- */
-
-int bundle_reader_open(struct bundle_reader *r, struct bundle *b, const struct digest *d, struct err *e)
-{
-	struct bundle_reader new = { .bundle = b };
-
-	if (find_here(b, d, &new.blob, e) < 0)
-		return -1;
-	*r = new;
-	return 0;
-}
-
-void bundle_reader_park(struct bundle_reader *r)
-{
-	bundle_frame_release(&r->frame);
-	free(r->small);
-	r->small = NULL;
-}
-
-void bundle_reader_close(struct bundle_reader *r)
-{
-	bundle_reader_park(r);
-	memset(r, 0, sizeof(*r));
-}
-
-int bundle_reader_seek(struct bundle_reader *r, uint64_t at, struct err *e)
-{
-	if (at > r->blob.size)
-		return err_set(e, ERR_BUG, "seek to %" PRIu64 " in a blob of %" PRIu64 " bytes", at, r->blob.size);
-	r->at = at;
-	return 0;
-}
-
-static int hold_small(struct bundle_reader *r, struct err *e)
-{
-	if (r->small)
-		return 0;
-
-	auto_free uint8_t *copy = xmalloc((size_t)r->blob.size);
-
-	if (copy_blob(r->bundle, &r->blob, copy, e) < 0)
-		return -1;
-	r->small = TAKE(copy);
-	return 0;
-}
-
-static int hold_frame(struct bundle_reader *r, uint64_t number, struct err *e)
-{
-	if (r->frame.bytes && r->frame.number == number)
-		return 0;
-	bundle_frame_release(&r->frame);        /* never wait for a buffer while holding one */
-	return bundle_frame_load(r->bundle, number, &r->frame, e);
-}
-
-ssize_t bundle_reader_run(struct bundle_reader *r, const uint8_t **p, size_t max, struct err *e)
-{
-	uint64_t left = r->blob.size - r->at, i = r->at / FRAME_BLOB_BYTES;
-	size_t n = (size_t)MIN(left, max);
-
-	if (!n)
-		return 0;
-	if (r->blob.size <= SMALL_BLOB_MAX) {
-		if (hold_small(r, e) < 0)
-			return -1;
-		*p = r->small + r->at;
-	} else {
-		if (hold_frame(r, r->blob.frame + i, e) < 0)
-			return -1;
-
-		size_t before = i ? 0 : r->blob.at;
-
-		n = MIN(n, bundle_frame_run(&r->frame, before + (size_t)(r->at % FRAME_BLOB_BYTES), p));
-	}
-	r->at += n;
-	return (ssize_t)n;
-}
-
-static ssize_t reader_read(void *reader, void *p, size_t n, struct err *e)
-{
-	const uint8_t *from;
-	ssize_t got = bundle_reader_run(reader, &from, n, e);
-
-	if (got > 0)
-		memcpy(p, from, (size_t)got);
-	return got;
-}
-
-static int reader_seek(void *reader, uint64_t at, struct err *e)
-{
-	return bundle_reader_seek(reader, at, e);
-}
-
-struct source bundle_reader_source(struct bundle_reader *r)
-{
-	return (struct source){ .read = reader_read, .seek = reader_seek, .ctx = r };
 }
 
 /* ---- everything ---- */
@@ -584,6 +419,8 @@ int bundle_check_all(struct bundle *b, unsigned jobs, void (*progress)(uint64_t 
 	auto_free struct hash *hashes = xcalloc(jobs, sizeof(*hashes));
 	struct check c = { b, pieces, hashes, progress };
 
+	if (b->blob)
+		return 0;
 	if (b->fd >= 0)
 		posix_fadvise(b->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 

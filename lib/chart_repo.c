@@ -6,7 +6,6 @@
 #include <airgap/semver.h>
 #include <airgap/yaml.h>
 
-#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -206,17 +205,6 @@ static int download(struct http_client *http, struct credential_set *set, const 
 	return http_fetch(http, &g, to, e);
 }
 
-/* A file without a name, gone with its descriptor. */
-static int unnamed_file(struct err *e)
-{
-	const char *dir = getenv("TMPDIR");
-	int fd = open(dir && *dir ? dir : "/tmp", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-	if (fd < 0)
-		fd = memfd_create("index.yaml", MFD_CLOEXEC);
-	return fd < 0 ? err_sys(e, "cannot make a temporary file") : fd;
-}
-
 struct chart_index {
 	char *repository;
 	char *shown;            /* address of the index, for messages */
@@ -258,7 +246,7 @@ struct chart_index *chart_index_open(struct http_client *http, struct credential
 {
 	auto_chart_index struct chart_index *ix = xcalloc(1, sizeof(*ix));
 	auto_url struct url u = { 0 };
-	auto_fd int fd = unnamed_file(e);
+	auto_fd int fd = fs_temp_file(NULL, e);
 	struct sink to = { fd_sink_write, &fd };
 
 	if (fd < 0 || folder_url(repository, "index.yaml", &u, e) < 0)

@@ -408,13 +408,33 @@ static void sweep(const char *parent, const char *prefix)
 	}
 }
 
-int fs_temp_dir(const char *parent, const char *prefix, char **out, struct err *e)
+static const char *temp_parent(const char *parent)
 {
 	const char *tmp = getenv("TMPDIR");
+
+	return parent ? parent : tmp && *tmp ? tmp : "/tmp";
+}
+
+int fs_temp_file(const char *dir, struct err *e)
+{
+	auto_free char *name = fs_join(temp_parent(dir), ".airgap-XXXXXX");
+	int fd = open(temp_parent(dir), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+
+	if (fd >= 0)
+		return fd;
+	fd = mkostemp(name, O_CLOEXEC);         /* a filesystem that has no such files */
+	if (fd < 0 || unlink(name) < 0) {
+		cleanup_fd(&fd);
+		return err_sys(e, "cannot make a file in '%s'", temp_parent(dir));
+	}
+	return fd;
+}
+
+int fs_temp_dir(const char *parent, const char *prefix, char **out, struct err *e)
+{
 	struct stat st;
 
-	if (!parent)
-		parent = tmp && *tmp ? tmp : "/tmp";
+	parent = temp_parent(parent);
 	sweep(parent, prefix);
 	for (;;) {
 		auto_free char *name = xasprintf("%sXXXXXX", prefix);

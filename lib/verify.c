@@ -170,7 +170,7 @@ int verify_policy(const struct verify *v, const struct verify_fresh *f, struct e
 	char when[SIGN_TIME];
 	int64_t now = f->state.present ? MAX(f->now, f->state.newest_time) : f->now;
 
-	if (now > s->expires)
+	if (now > s->expires && !f->installed)
 		return err_set(e, ERR_POLICY, "expired at %s", sign_time_format(s->expires, when));
 	if (f->state.present && s->sequence < f->state.sequence && !f->allow_downgrade)
 		return err_set(e, ERR_POLICY, "sequence %" PRIu64 " is older than %" PRIu64 ", accepted here before: to go "

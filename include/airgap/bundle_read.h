@@ -18,10 +18,16 @@
  * four): a thread parks or closes its reader before it reads from another one. bundle_blob_load may be called
  * at any time.
  * Memory: the two tables, bundle.json and 29 MiB of buffers, touched only as used.
+ *
+ * The file may be gone: its head alone, kept anywhere, is judged in the same way and opens the same bundle. Blobs then
+ * come whole from a hook and are compared with their digests before the first byte is handed on; there are no frames.
  */
 #pragma once
 
 #include <airgap/verify.h>
+
+/* All bytes of the blob into the sink. Called from several threads; what it sends is hashed and compared behind it. */
+typedef int bundle_blob_hook(void *ctx, const struct digest *d, uint64_t size, const struct sink *to, struct err *e);
 
 struct bundle_options {
 	const struct policy *policy;    /* NULL = no trust folder */
@@ -32,6 +38,13 @@ struct bundle_options {
 	/* What is remembered of the bundle's stream; NULL = nothing. bundle_state_local reads the state folder. */
 	int (*state)(void *ctx, const char *stream, struct stream_state *out, struct err *e);
 	void *state_ctx;
+	/* This bundle runs here already: any other is ERR_DIGEST, and expiry is not judged any more. NULL = none does. */
+	const struct digest *installed;
+	/* For bundle_open_at where the frames are elsewhere: the source ends with the head, blobs come from the hook. NULL =
+	 * from the frames. dir: for large blobs while they are read, in files without a name; NULL = $TMPDIR. */
+	bundle_blob_hook *blob;
+	void *blob_ctx;
+	const char *dir;
 };
 /* ctx: the state folder, NULL = fs_state_dir(). */
 int bundle_state_local(void *ctx, const char *stream, struct stream_state *out, struct err *e);
@@ -50,7 +63,10 @@ const struct statement *bundle_statement(const struct bundle *b);
 const struct digest *bundle_id(const struct bundle *b);
 bool bundle_trusted(const struct bundle *b);
 const void *bundle_contents_bytes(const struct bundle *b, size_t *out_len);     /* bundle.json */
-uint64_t bundle_size(const struct bundle *b);                           /* of the whole file */
+uint64_t bundle_size(const struct bundle *b);                           /* of the whole file, or of the head alone */
+bool bundle_is_head_alone(const struct bundle *b);                      /* opened with a hook for blobs */
+/* For who keeps the head elsewhere: its first *out_size bytes are frame 0 and the head, as they stand. */
+const struct source_at *bundle_head(const struct bundle *b, uint64_t *out_size);
 /* What was remembered of the stream, and the state to save once the bundle is accepted for good. */
 const struct stream_state *bundle_state_known(const struct bundle *b);
 struct stream_state bundle_state_next(const struct bundle *b);
@@ -78,7 +94,7 @@ struct bundle_frame {
 	size_t decoded;
 	bool stored;
 };
-/* number >= the first listed one. -1: ERR_DIGEST, ERR_TRUNCATED, ERR_MALFORMED, ERR_IO. */
+/* number >= the first listed one; never with a hook for blobs. -1: ERR_DIGEST, ERR_TRUNCATED, ERR_MALFORMED, ERR_IO. */
 int bundle_frame_load(struct bundle *b, uint64_t number, struct bundle_frame *out, struct err *e) MUST_CHECK;
 /* The longest contiguous piece from content byte `at`; 0 at the end. */
 size_t bundle_frame_run(const struct bundle_frame *f, size_t at, const uint8_t **p);
@@ -93,6 +109,7 @@ struct bundle_reader {
 	uint64_t at;                    /* next byte of the blob */
 	struct bundle_frame frame;      /* held, or bytes NULL */
 	uint8_t *small;                 /* a small blob, whole */
+	struct bundle_away *away;       /* a large one that came from the hook */
 };
 
 /* -1: not listed or external (ERR_TRUNCATED). */
@@ -112,5 +129,5 @@ struct source bundle_reader_source(struct bundle_reader *r);
 /* A whole blob, added to out (whose ceiling it must fit), its own digest compared. -1: out has what it had. */
 int bundle_blob_load(struct bundle *b, const struct digest *d, struct buf *out, struct err *e) MUST_CHECK;
 
-/* Reads every listed frame, jobs at once. progress (may be NULL) gets bytes as they are done. */
+/* Reads every listed frame, jobs at once; none with a hook for blobs. progress (may be NULL) gets bytes as they are done. */
 int bundle_check_all(struct bundle *b, unsigned jobs, void (*progress)(uint64_t bytes), struct err *e) MUST_CHECK;

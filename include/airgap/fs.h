@@ -44,6 +44,9 @@ int fs_temp_dir(const char *parent, const char *prefix, char **out, struct err *
 void cleanup_temp_dir(char **path);
 #define auto_temp_dir CLEANUP(cleanup_temp_dir)
 
+/* A file without a name, for reading and writing; it is gone when it is closed. dir NULL = $TMPDIR or /tmp. fd or -1. */
+int fs_temp_file(const char *dir, struct err *e) MUST_CHECK;
+
 /* Sorted names in a folder, without . and .. */
 struct strv;
 int fs_list(const char *path, struct strv *out, struct err *e) MUST_CHECK;

@@ -32,6 +32,7 @@ struct verify_fresh {
 	struct stream_state state;
 	int64_t now;                    /* the clock */
 	bool allow_downgrade;
+	bool installed;                 /* it runs here already: when it expires does not matter any more */
 };
 
 struct verify_memory {
