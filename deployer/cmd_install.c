@@ -85,16 +85,11 @@ static int remember(struct site_run *run, struct err *e)
 /* Everything that can be found wrong before the first write. */
 static int before(struct site_run *run, unsigned jobs, struct err *e)
 {
-	auto_strv struct strv findings = { 0 }, violations = { 0 };
-	int r = preflight_run(&run->engine, true, &findings, e);
+	auto_findings struct findings findings = { 0 };
+	int r = preflight_ask(&run->engine, PREFLIGHT_INSTALL, jobs, &findings, e);
 
-	if (findings.n > 1)
-		report_findings(&findings);
-	if (r < 0)
-		return -1;
-	r = engine_prove(&run->engine, jobs, &violations, e);
-	report_findings(&violations);
-	return r;
+	findings_tell(&findings);
+	return r < 0 ? -1 : findings_verdict(&findings, e);
 }
 
 static int check_frames(struct session *s, unsigned jobs, struct err *e)

@@ -35,22 +35,17 @@ int plan_run(const void *opts, char **args, struct err *e)
 {
 	const struct plan_opts *o = opts;
 	auto_site_run struct site_run run = { 0 };
-	auto_strv struct strv findings = { 0 }, violations = { 0 };
+	auto_findings struct findings findings = { 0 };
 	unsigned jobs = o->common.jobs ? o->common.jobs : pool_jobs();
 
 	run.engine.skip = &o->skip;
 	if (site_run_open(&run, args[0], &o->common, e) < 0 || site_run_steps(&run, false, e) < 0 || engine_begin(&run.engine, e) < 0)
 		return -1;
 
-	int r = preflight_run(&run.engine, false, &findings, e);
+	int r = preflight_ask(&run.engine, PREFLIGHT_LOOK, jobs, &findings, e);
 
-	if (findings.n > 1)
-		report_findings(&findings);
-	if (r < 0)
-		return -1;
-	r = engine_prove(&run.engine, jobs, &violations, e);
-	report_findings(&violations);
-	if (r < 0)
+	findings_tell(&findings);
+	if (r < 0 || findings_verdict(&findings, e) < 0)
 		return -1;
 
 	struct step_line *lines = xcalloc(run.steps.n, sizeof(*lines));

@@ -12,6 +12,7 @@
 
 COMMAND(push);
 COMMAND(plan);
+COMMAND(preflight);
 COMMAND(install);
 COMMAND(status);
 COMMAND(verify);

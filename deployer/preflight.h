@@ -1,15 +1,27 @@
 /*
  * preflight - everything that is missing, found before the first write and told at once (law 5).
+ *
+ * First what needs the bundle, the site file and the registry alone; then the proof of what will be installed; then
+ * what that asks of the cluster, against what is there; last the probes of the stack. A check that could only fail because
+ * of another one is not asked, and its row says so.
  */
 #pragma once
 
 #include "engine.h"
+#include "findings.h"
 
-/* 0: ready. -1: ERR_PREFLIGHT (or the one finding's own code where it is one alone); every finding in `out`,
- * "ID: subject: what is wrong: what to do". g->skip holds IDs to leave out. engine_begin was called.
- * Probes are asked when all else is well, unless they passed before and nothing in them has changed. Those in pods only when
- * `pods`: that takes a namespace of their own, airgap-probe, and their images in the registry. */
-int preflight_run(struct engine *g, bool pods, struct strv *out, struct err *e) MUST_CHECK;
+enum preflight_mode {
+	PREFLIGHT_LOOK,         /* plan: makes no pod */
+	PREFLIGHT_INSTALL,      /* probes that did not pass before, or changed; the pull where nothing is installed yet */
+	PREFLIGHT_ALL,          /* all of them again */
+};
 
-/* The probes: findings as above. -1: they could not be asked. */
-int preflight_probes(struct engine *g, bool pods, struct strv *out, struct err *e) MUST_CHECK;
+/* 0: every check has its row in `out`; findings_verdict says what they come to. -1: it could not be asked, and `out` has what
+ * was found until then. g->skip holds ids to leave out. engine_begin was called. Probes in pods take a namespace of their own,
+ * airgap-probe, that is gone afterwards, and their images in the registry: only those are pushed. */
+int preflight_ask(struct engine *g, enum preflight_mode mode, unsigned jobs, struct findings *out, struct err *e) MUST_CHECK;
+
+/* The rows of the probes and of the pull on every node. asking false: another check says that they cannot be asked.
+ * -1: they could not be. */
+int preflight_probes(struct engine *g, enum preflight_mode mode, bool asking, struct findings *out, struct err *e) MUST_CHECK;
+bool preflight_skips(const struct engine *g, const char *id);

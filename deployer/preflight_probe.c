@@ -2,6 +2,12 @@
 /* Probe steps: asked before the first write, in pods of a namespace that is made for it and goes again. */
 #include "preflight.h"
 
+#include "pull.h"
+#include "push.h"
+#include "run.h"
+
+#include <airgap/log.h>
+#include <airgap/pod.h>
 #include "push.h"
 #include "run.h"
 
@@ -18,12 +24,28 @@
 #define PULL_SECRET     "site-registry"
 #define AT_ONCE         4
 
+/* One pod, or one command on this machine. */
+struct asked {
+	const struct step *step;
+	struct finding_row *row;
+	const char *node;       /* borrowed from probing.ready; NULL = wherever */
+	size_t number;          /* of the node */
+};
+
+struct probing;
+struct asked_list { struct probing *probing; struct asked *items; size_t n; };
+
 struct probing {
 	struct engine *engine;
-	const struct step **open; size_t n;     /* still to be asked */
+	enum preflight_mode mode;
+	struct asked_list here, pods;           /* still to be asked */
+	const struct content_image *pulled;     /* NULL = no pull is asked */
+	struct finding_row *pull_row;
+	struct strv ready;                      /* nodes */
 	const char *pull_secret;
+	bool made;                              /* the namespace, or some of it */
 	pthread_mutex_t lock;
-	struct strv *out;
+	struct findings *out;
 };
 
 int step_probe_check(struct engine *g, const struct step *s, enum step_state *out, struct strv *diff, struct err *e)
@@ -48,33 +70,47 @@ static bool in_pod(const struct step *s)
 	return steps_where(&s->probe.run) == STEP_IN_POD;
 }
 
-/* Passed before, with all that it is now? */
-static int is_open(struct engine *g, const struct step *s, struct err *e)
+/* Not passed before, or not with all that it is now? */
+static int is_open(const struct probing *p, const struct step *s, struct err *e)
 {
+	struct engine *g = p->engine;
 	enum step_state state;
 
-	if (s->kind != STEP_PROBE || (g->skip && strv_has(g->skip, s->probe.id)))
-		return 0;
-	if (g->retry && steps_find(g->steps, g->retry) == s)
+	if (p->mode == PREFLIGHT_ALL || (g->retry && steps_find(g->steps, g->retry) == s))
 		return 1;
 	return engine_check(g, s, &state, NULL, e) < 0 ? -1 : state != STEP_SAME;
 }
 
 /* ---- asking ---- */
 
-static void finding(struct probing *p, const struct step *s, const char *said)
+static enum finding_level level(const struct step *s)
 {
+	const char *said = s->probe.level;
+
+	if (said && strcmp(said, "warn") == 0)
+		return FOUND_WARN;
+	return said && strcmp(said, "info") == 0 ? FOUND_INFO : FOUND_FAIL;
+}
+
+static void finding(struct probing *p, const struct asked *a, const char *said)
+{
+	const struct step_probe *probe = &a->step->probe;
+	auto_free char *node = a->node ? xasprintf("node '%s': ", a->node) : xstrdup("");
+
 	pthread_mutex_lock(&p->lock);
-	strv_pushf(p->out, "%s: %s: %s%s%s", s->probe.id, s->probe.title, said, *said ? ": " : "", s->probe.need);
+	findings_say(a->row, level(a->step), "%s%s: %s%s%s", node, probe->title, said, *said ? ": " : "", probe->need);
 	pthread_mutex_unlock(&p->lock);
 }
 
 static int ask(void *ctx, unsigned worker, size_t i, struct err *e)
 {
-	struct probing *p = ctx;
-	const struct step *s = p->open[i];
+	const struct asked_list *list = ctx;
+	const struct asked *a = &list->items[i];
+	struct probing *p = list->probing;
+	const struct step *s = a->step;
+	auto_free char *name = a->node ? xasprintf("%s-n%zu", s->metadata.name, a->number) : xstrdup(s->metadata.name);
 	struct run_at at = { .engine = p->engine, .step = s, .run = &s->probe.run, .ns = PROBE_NAMESPACE, .pull_secret = p->pull_secret,
-			     .looking = true };
+			     .looking = true, .name = name, .node = a->node };
 	CLEANUP(run_said_release) struct run_said said = RUN_SAID;
 
 	(void)worker;
@@ -82,14 +118,14 @@ static int ask(void *ctx, unsigned worker, size_t i, struct err *e)
 		/* It could not be asked: as much of a finding as a bad answer, unless we are told to stop. */
 		if (proc_interrupted)
 			return err_wrap(e, "%s", s->id);
-		finding(p, s, e->msg);
+		finding(p, a, e->msg);
 		return 0;
 	}
 
 	auto_free char *words = run_last_words(&at, &said);
 
 	if (said.status != 0)
-		finding(p, s, words);
+		finding(p, a, words);
 	return 0;
 }
 
@@ -108,10 +144,10 @@ static int level_of(const struct probing *p, const char **out, struct err *e)
 {
 	bool restricted = true;
 
-	for (size_t i = 0; i < p->n; i++) {
-		const struct step_run *r = &p->open[i]->probe.run;
-		auto_json json_t *job = steps_job(p->open[i]->metadata.name, PROBE_NAMESPACE, r, &r->command, true, NULL);
-		struct helm_object item = { .object = job, .source = p->open[i]->source };
+	for (size_t i = 0; i < p->pods.n; i++) {
+		const struct step_run *r = &p->pods.items[i].step->probe.run;
+		auto_json json_t *job = steps_job(p->pods.items[i].step->metadata.name, PROBE_NAMESPACE, r, &r->command, true, NULL);
+		struct helm_object item = { .object = job, .source = p->pods.items[i].step->source };
 		const struct helm_objects one = { &item, 1 };
 		auto_pods struct pod_templates pods = { 0 };
 
@@ -131,8 +167,10 @@ static int push_images(const struct probing *p, struct err *e)
 	struct push_report ignored = { 0 };
 	auto_strv struct strv wanted = { 0 };
 
-	for (size_t i = 0; i < p->n; i++) {
-		const char *image = p->open[i]->probe.run.image;
+	if (p->pulled)
+		strv_push(&wanted, p->pulled->ref);
+	for (size_t i = 0; i < p->pods.n; i++) {
+		const char *image = p->pods.items[i].step->probe.run.image;
 		size_t before = wanted.n;
 
 		for (size_t k = 0; k < s->contents.n_images; k++) {
@@ -145,7 +183,7 @@ static int push_images(const struct probing *p, struct err *e)
 		}
 		if (wanted.n == before)
 			return err_set(e, ERR_PREFLIGHT, "%s: image '%s': not in the bundle: build it again with this site file",
-				       p->open[i]->id, image);
+				       p->pods.items[i].step->id, image);
 	}
 	strv_sort(&wanted);
 	strv_uniq(&wanted);
@@ -179,24 +217,47 @@ static int make_namespace(struct probing *p, struct err *e)
 	if (level_of(p, &level, e) < 0)
 		return -1;
 	n.pod_security = (char *)level;
-	if (step_namespace_objects(p->engine, &n, &objects, e) < 0 || clear_namespace(s, e) < 0 ||
-	    kubectl_apply(&s->kubectl, json_array_get(objects, 0), KUBECTL_APPLY, NULL, e) < 0)
+	if (step_namespace_objects(p->engine, &n, &objects, e) < 0 || clear_namespace(s, e) < 0)
+		return -1;
+	p->made = true;
+	if (kubectl_apply(&s->kubectl, json_array_get(objects, 0), KUBECTL_APPLY, NULL, e) < 0)
 		return -1;
 	json_array_remove(objects, 0);
 	return kubectl_apply(&s->kubectl, objects, KUBECTL_APPLY, NULL, e);
+}
+
+/* The pull is asked for by the name that pods will have: nodes that go by mirrors know the upstream one. */
+static int ask_pull(struct probing *p, struct err *e)
+{
+	struct session *s = p->engine->session;
+	auto_free char *target = NULL;
+
+	if (!p->pulled)
+		return 0;
+	if (session_image_target(s, p->pulled->ref, &target, e) < 0)
+		return -1;
+
+	const struct pull pull = {
+		.kubectl = &s->kubectl, .ns = PROBE_NAMESPACE, .pull_secret = p->pull_secret,
+		.image = str_eq(s->site.registry.rewrite, "mirror") ? p->pulled->ref : target,
+		.fixed_uid = !str_eq(s->site.profile, "nonroot-arbitrary-uid"),
+	};
+
+	return pull_on_nodes(&pull, &p->ready, p->pull_row, e);
 }
 
 static int ask_in_pods(struct probing *p, struct err *e)
 {
 	struct err later = { 0 };
 
-	if (push_images(p, e) < 0 || make_namespace(p, e) < 0)
+	if (push_images(p, e) < 0)
 		return -1;
 
-	int r = pool_each(AT_ONCE, p->n, ask, p, e);
+	int r = make_namespace(p, e) < 0 || ask_pull(p, e) < 0 ? -1 : pool_each(AT_ONCE, p->pods.n, ask, &p->pods, e);
 	int sig = proc_interrupt_take();        /* what signs in to the registry must not stay there */
 
-	if (kubectl_delete(&p->engine->session->kubectl, "namespace", NULL, PROBE_NAMESPACE, &later) < 0)
+	/* One that is not ours was refused before. */
+	if (p->made && kubectl_delete(&p->engine->session->kubectl, "namespace", NULL, PROBE_NAMESPACE, &later) < 0)
 		log_warn("namespace " PROBE_NAMESPACE ": not removed: %s", later.msg);
 	proc_interrupt_give(sig);
 	return r;
@@ -206,39 +267,105 @@ static int ask_in_pods(struct probing *p, struct err *e)
 
 static void probing_release(struct probing *p)
 {
-	free(p->open);
+	free(p->here.items);
+	free(p->pods.items);
+	strv_release(&p->ready);
 	pthread_mutex_destroy(&p->lock);
 }
 
-static int gather(struct probing *p, bool pods, struct err *e)
+static void add(struct probing *p, const struct step *s, struct finding_row *row)
 {
-	struct engine *g = p->engine;
+	struct asked_list *list = in_pod(s) ? &p->pods : &p->here;
+	size_t n = s->probe.each ? p->ready.n : 1;
 
-	p->n = 0;
-	for (size_t i = 0; i < g->steps->n; i++) {
-		const struct step *s = &g->steps->items[i];
-		int wanted = s->kind == STEP_PROBE && in_pod(s) == pods ? is_open(g, s, e) : 0;
-
-		if (wanted < 0)
-			return -1;
-		if (wanted)
-			p->open[p->n++] = s;
+	for (size_t i = 0; i < n; i++) {
+		GROW(list->items, list->n);
+		list->items[list->n++] = (struct asked){ s, row, s->probe.each ? p->ready.items[i] : NULL, i };
 	}
+}
+
+/* The row of one probe. */
+static int gather_one(struct probing *p, const struct step *s, bool asking, struct err *e)
+{
+	struct finding_row *row = findings_row(p->out, s->probe.id, s->probe.title);
+	int open;
+
+	if (preflight_skips(p->engine, s->probe.id)) {
+		findings_skip(row, "--skip");
+		return 0;
+	}
+	if (in_pod(s) && !asking) {
+		findings_skip(row, "not asked: a check before it failed");
+		return 0;
+	}
+	if ((open = is_open(p, s, e)) <= 0)
+		return open;
+	if (in_pod(s) && p->mode == PREFLIGHT_LOOK) {
+		findings_skip(row, NULL);
+		log_info("%s: %s: asked by `deployer install`, in a pod", s->probe.id, s->probe.title);
+		return 0;
+	}
+	add(p, s, row);
 	return 0;
 }
 
-int preflight_probes(struct engine *g, bool pods, struct strv *out, struct err *e)
+/* The smallest image serves. */
+static void gather_pull(struct probing *p, bool asking)
 {
-	CLEANUP(probing_release) struct probing p = {
-		.engine = g, .open = xcalloc(g->steps->n + 1, sizeof(*p.open)), .lock = PTHREAD_MUTEX_INITIALIZER, .out = out,
-	};
+	const struct contents *c = &p->engine->session->contents;
+	struct finding_row *row = p->pull_row = findings_row(p->out, "pull", "every node can pull from the site registry");
+	bool again = p->mode == PREFLIGHT_INSTALL && journal_installed(p->engine->journal) != NULL;
 
-	if (gather(&p, false, e) < 0 || pool_each(AT_ONCE, p.n, ask, &p, e) < 0 || gather(&p, true, e) < 0)
+	if (preflight_skips(p->engine, row->id))
+		findings_skip(row, "--skip");
+	else if (!asking)
+		findings_skip(row, "not asked: a check before it failed");
+	else if (p->mode == PREFLIGHT_LOOK || again || !c->n_images)
+		findings_skip(row, NULL);
+	if (row->skipped)
+		return;
+	for (size_t i = 0; i < c->n_images; i++)
+		if (!p->pulled || c->images[i].size < p->pulled->size)
+			p->pulled = &c->images[i];
+}
+
+/* On which nodes; one that is not Ready would be waited for in vain. */
+static int find_nodes(struct probing *p, struct err *e)
+{
+	auto_json json_t *nodes = NULL;
+	auto_strv struct strv not_ready = { 0 };
+	bool needed = p->pulled != NULL;
+
+	for (size_t i = 0; i < p->engine->steps->n; i++) {
+		const struct step *s = &p->engine->steps->items[i];
+
+		needed = needed || (s->kind == STEP_PROBE && s->probe.each);
+	}
+	if (!needed || p->mode == PREFLIGHT_LOOK)
+		return 0;
+	if (kubectl_list(&p->engine->session->kubectl, "nodes", NULL, NULL, &nodes, e) < 0)
 		return -1;
-	for (size_t i = 0; !pods && i < p.n; i++)
-		log_info("%s: %s: asked by `deployer install`, in a pod", p.open[i]->probe.id, p.open[i]->probe.title);
-	if (pods && p.n && ask_in_pods(&p, e) < 0)
+	pull_nodes(nodes, &p->ready, &not_ready);
+	for (size_t i = 0; p->pulled && i < not_ready.n; i++)
+		findings_say(p->pull_row, FOUND_WARN, "node '%s': not Ready: could not be asked: look at it before anything is to run there",
+			     not_ready.items[i]);
+	return 0;
+}
+
+int preflight_probes(struct engine *g, enum preflight_mode mode, bool asking, struct findings *out, struct err *e)
+{
+	CLEANUP(probing_release) struct probing p = { .engine = g, .mode = mode, .lock = PTHREAD_MUTEX_INITIALIZER, .out = out };
+
+	gather_pull(&p, asking);
+	if (find_nodes(&p, e) < 0)
 		return -1;
-	strv_sort(out);
+	for (size_t i = 0; i < g->steps->n; i++)
+		if (g->steps->items[i].kind == STEP_PROBE && gather_one(&p, &g->steps->items[i], asking, e) < 0)
+			return -1;
+	p.here.probing = p.pods.probing = &p;
+	if (pool_each(AT_ONCE, p.here.n, ask, &p.here, e) < 0 || ((p.pods.n || p.pulled) && ask_in_pods(&p, e) < 0))
+		return -1;
+	for (size_t i = 0; i < out->n; i++)
+		findings_sort_lines(out->rows[i]);
 	return 0;
 }

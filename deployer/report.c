@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "report.h"
 
-#include <airgap/log.h>
-
 #include <stdio.h>
 
 #define DIFF_LINES 20u
@@ -53,10 +51,4 @@ void report_lines_release(struct step_line *lines, size_t n)
 	for (size_t i = 0; i < n; i++)
 		strv_release(&lines[i].diff);
 	free(lines);
-}
-
-void report_findings(const struct strv *lines)
-{
-	for (size_t i = 0; i < lines->n; i++)
-		log_error("%s", lines->items[i]);
 }

@@ -9,5 +9,3 @@ struct step_line { const char *id; enum step_state state; struct strv diff; cons
 
 void report_steps(const struct step_line *lines, size_t n, bool json);
 void report_lines_release(struct step_line *lines, size_t n);
-/* Findings and violations on stderr, one line each. */
-void report_findings(const struct strv *lines);

@@ -17,6 +17,7 @@ struct run_at {
 	const char *ns;                 /* of the pod */
 	const char *pull_secret;        /* for the pod; NULL = none */
 	const char *pod;                /* where: exec: this one */
+	const char *name, *node;        /* where: pod: the Job is named after this, NULL = the step; on this node, NULL = wherever */
 	bool looking;                   /* generates nothing: ERR_PREFLIGHT when something in env is not known yet */
 };
 

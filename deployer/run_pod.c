@@ -18,6 +18,7 @@ static const struct timespec pause_between = { 0, 500000000 };
 struct pod_run {
 	const struct run_at *at;
 	struct kubectl *kubectl;
+	const char *name;
 	char *job, *files, *selector;
 };
 
@@ -32,9 +33,10 @@ static struct pod_run begin(const struct run_at *at)
 {
 	struct pod_run p = { .at = at, .kubectl = &at->engine->session->kubectl };
 
-	p.job = steps_job_name(at->step->metadata.name);
+	p.name = at->name ? at->name : at->step->metadata.name;
+	p.job = steps_job_name(p.name);
 	p.files = xasprintf("%s-files", p.job);
-	p.selector = xasprintf("airgap/run=%s", at->step->metadata.name);
+	p.selector = xasprintf("airgap/run=%s", p.name);
 	return p;
 }
 
@@ -43,8 +45,8 @@ static struct pod_run begin(const struct run_at *at)
 static json_t *secret_of(const struct pod_run *p, const char *name, json_t *data)
 {
 	return json_pack("{s:s, s:s, s:{s:s, s:s, s:{s:s, s:s}}, s:o}", "apiVersion", "v1", "kind", "Secret", "metadata", "name", name,
-			 "namespace", p->at->ns, "labels", "app.kubernetes.io/managed-by", "airgap-deployer", "airgap/run",
-			 p->at->step->metadata.name, "data", data);
+			 "namespace", p->at->ns, "labels", "app.kubernetes.io/managed-by", "airgap-deployer", "airgap/run", p->name,
+			 "data", data);
 }
 
 static void set_encoded(json_t *data, const char *key, const void *bytes, size_t n)
@@ -223,14 +225,25 @@ static int judge(const struct pod_run *p, json_t *job, struct err *e)
 	return dry_run_pods(p->at->engine->session, p->at->ns, &one, e);
 }
 
+/* Past the scheduler: the node may be tainted or cordoned, and is to be looked at all the same. */
+static void put_on(json_t *job, const char *node)
+{
+	json_t *spec = jdoc_at(job, "spec", "template", "spec", NULL);
+
+	json_object_set_new(spec, "nodeName", json_string(node));
+	json_object_set_new(spec, "tolerations", json_pack("[{s:s}]", "operator", "Exists"));
+}
+
 static int go(const struct pod_run *p, const struct strv *command, struct run_said *said, struct err *e)
 {
 	const struct run_at *at = p->at;
 	bool fixed = strcmp(at->engine->session->site.profile, "nonroot-arbitrary-uid") != 0;
-	auto_json json_t *job = steps_job(at->step->metadata.name, at->ns, at->run, command, fixed, at->pull_secret);
+	auto_json json_t *job = steps_job(p->name, at->ns, at->run, command, fixed, at->pull_secret);
 	auto_json json_t *pod = NULL;
 	int made;
 
+	if (at->node)
+		put_on(job, at->node);
 	if (judge(p, job, e) < 0 || (made = kubectl_create(p->kubectl, job, NULL, e)) < 0)
 		return -1;
 	if (made == 1)

@@ -218,6 +218,8 @@ static const struct field probe_fields[] = {
 	F_STR(struct step_probe, id, "id", F_REQUIRED),
 	F_STR(struct step_probe, title, "title", F_REQUIRED),
 	F_STR(struct step_probe, need, "need", F_REQUIRED),
+	F_STR(struct step_probe, level, "level", 0),
+	F_STR(struct step_probe, each, "each", 0),
 	F_OBJ(struct step_probe, run, "run", run_block, F_REQUIRED),
 	{ 0 }
 };

@@ -4,7 +4,12 @@
 
 #include <airgap/reference.h>
 
-#define NAME_MAX_JOB 46         /* "airgap-run-" and "-files" around it make 63 */
+#define NAME_MAX_JOB  46        /* "airgap-run-" and "-files" around it make 63 */
+#define NAME_MAX_EACH 40        /* and "-n" with the number of a node behind it */
+
+const char *const steps_own_checks[] = {
+	"registry", "space", "contents", "references", "kubernetes", "proof", "pull", NULL
+};
 
 enum step_where steps_where(const struct step_run *r)
 {
@@ -176,18 +181,36 @@ static int check_early(const struct step *s, struct err *e)
 	return 0;
 }
 
-int step_check_probe(const struct step *s, struct err *e)
+/* Its own words, without the run. */
+static int check_probe_keys(const char *name, const struct step_probe *p, struct err *e)
 {
 	static const char legal[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-";
-	static const char *const ours[] = { "registry", "space", "contents", "references" };
-	const struct step_probe *p = &s->probe;
-	struct step_run r = p->run;
 
 	if (!*p->id || strspn(p->id, legal) != strlen(p->id))
 		return err_set(e, ERR_MALFORMED, "id: '%s': use letters, digits and -", p->id);
-	for (size_t i = 0; i < ARRAY_LEN(ours); i++)
-		if (strcmp(p->id, ours[i]) == 0)
+	for (size_t i = 0; steps_own_checks[i]; i++)
+		if (strcmp(p->id, steps_own_checks[i]) == 0)
 			return err_set(e, ERR_MALFORMED, "id: '%s' is a check of the deployer's own", p->id);
+	if (p->level && strcmp(p->level, "fail") != 0 && strcmp(p->level, "warn") != 0 && strcmp(p->level, "info") != 0)
+		return err_set(e, ERR_MALFORMED, "level: '%s': use fail, warn or info", p->level);
+	if (!p->each)
+		return 0;
+	if (strcmp(p->each, "node") != 0)
+		return err_set(e, ERR_MALFORMED, "each: '%s': use node, or leave it out", p->each);
+	if (steps_where(&p->run) != STEP_IN_POD)
+		return err_set(e, ERR_MALFORMED, "each: node has no meaning with where: %s", p->run.where);
+	if (strlen(name) > NAME_MAX_EACH)
+		return err_set(e, ERR_MALFORMED, "metadata.name: more than %d characters: Jobs are named after it", NAME_MAX_EACH);
+	return 0;
+}
+
+int step_check_probe(const struct step *s, struct err *e)
+{
+	const struct step_probe *p = &s->probe;
+	struct step_run r = p->run;
+
+	if (check_probe_keys(s->metadata.name, p, e) < 0)
+		return -1;
 	if (steps_where(&r) == STEP_BY_EXEC)
 		return err_set(e, ERR_MALFORMED, "run.where: exec: nothing runs yet: use pod or host");
 	if (r.ns || r.service_account || r.pod_security || r.n_scale_down || r.unless.n)

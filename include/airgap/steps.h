@@ -170,9 +170,18 @@ struct step_run {
 #define STEP_FILES_MAX (1u << 20)       /* bytes of a pod's files together */
 
 /* A check before the first write: a run, in a pod of the namespace airgap-probe, made for it, or on the host. Status
- * 0: all is well; else "ID: TITLE: what it said last: NEED" is a finding. --skip ID leaves it out. It comes before
- * everything, so it has no `needs` and no references to what is made. */
-struct step_probe { char *id, *title, *need; struct step_run run; };
+ * 0: all is well; else "ID: TITLE: what it said last: NEED" is a finding: `fail` stops the run, `warn` is shown and does
+ * not, `info` is to be known. --skip ID leaves it out. It comes before everything, so it has no `needs` and no references to
+ * what is made. With `each: node` it runs on every node, a few at a time, and what it finds names the node. */
+struct step_probe {
+	char *id, *title, *need;
+	char *level;                    /* fail | warn | info; NULL = fail */
+	char *each;                     /* node; NULL = wherever the cluster puts it */
+	struct step_run run;
+};
+
+/* What the deployer checks by itself; no probe has one of these for its id. NULL-ended. */
+extern const char *const steps_own_checks[];
 
 struct step_metadata { char *name; };
 

@@ -93,10 +93,10 @@ image='{{ include "airgap.image" (list . "docker.io/demo/app:1.0") }}'
 
 # ---- probes
 
-# probe ID TITLE RUN - a check that needs "something else".
+# probe ID TITLE RUN [KEYS] - a check that needs "something else".
 probe() {
-	printf -- '- {apiVersion: airgap/v1, kind: Probe, metadata: {name: "%s"}, probe: {id: %s, title: "%s", need: something else, run: {%s}}}\n' \
-		"$(echo "$1" | tr '[:upper:]' '[:lower:]')" "$1" "$2" "$3"
+	printf -- '- {apiVersion: airgap/v1, kind: Probe, metadata: {name: "%s"}, probe: {id: %s, title: "%s", need: something else, %srun: {%s}}}\n' \
+		"$(echo "$1" | tr '[:upper:]' '[:lower:]')" "$1" "$2" "${4:+$4, }" "$3"
 }
 namespaces() { kubectl get namespaces -o name | grep -E '/(t|airgap-.*)$'; }
 {
@@ -116,7 +116,7 @@ said 'probe: both findings are told' 'P1: the number is large: 65530: something 
 said 'probe: and counted' '^error: 3 things missing before the first write: P1: '
 is 'probe: nothing was made, and nothing is left' "$(namespaces)" ''
 fails 'probe: a check that is not there' 2 deployer install --skip P9
-said 'probe: those there are' 'use registry, space, contents, references, P1, P2, P3, P5'
+said 'probe: those there are' 'use registry, space, contents, references, kubernetes, .*pull, P1, P2, P3, P5'
 ok 'probe: what is known is left out' deployer install --skip P1 --skip P2 --skip P5
 is 'probe: the namespace is gone' "$(namespaces | tr '\n' ' ')" 'namespace/airgap-system namespace/t '
 fails 'probe: what was left out did not pass' 44 deployer install
@@ -124,6 +124,41 @@ kubectl create namespace airgap-probe >/dev/null
 fails 'probe: a namespace of that name which is not ours' 41 deployer install
 is 'probe: stays' "$(kubectl get namespace airgap-probe -o name)" namespace/airgap-probe
 kubectl delete namespace airgap-probe >/dev/null
+# the command that asks them all, whatever an earlier run found
+busy="image: '$image', command: [/bin/busybox, sh, -c"
+{
+	probe P1 'the number is large' "$busy, 'echo 65530; exit 1']" 'each: node'
+	probe P2 'the host is fine' "where: host, command: [sh, -c, 'exit 1']" 'level: warn'
+	probe P3 'all is well' "$busy, 'exit 0']" 'each: node, level: warn'
+	probe P6 'it is known' "$busy, 'echo known; exit 1']" 'level: info'
+	probe P7 'it is left out' "where: host, command: ['false']"
+} | site
+preflight_exit() { deployer preflight --json "$@" >"$T/preflight.json"; }
+results() { jq -r '.[] | "\(.id)=\(.result)"' "$T/preflight.json" | grep -E "^($1)=" | tr '\n' ' '; }
+found() { jq -r ".[] | select(.id == \"$1\") | .found[]" "$T/preflight.json"; }
+fails 'preflight: one check fails' 44 preflight_exit --skip P7
+is 'preflight: each has its result' "$(results 'P.|pull|proof')" 'proof=ok pull=ok P1=fail P2=warn P3=ok P6=info P7=skipped '
+is 'preflight: of a node, by its name' "$(found P1)" "node 'node': the number is large: 65530: something else"
+is 'preflight: a warning says as much' "$(found P2)" 'the host is fine: something else'
+said 'preflight: the answer' '^error: P1: node .node.: the number is large: 65530: something else$'
+is 'preflight: its namespace is gone' "$(kubectl get namespace airgap-probe -o name --ignore-not-found)" ''
+ok 'preflight: a warning stops nothing' preflight_exit --skip P1 --skip P7
+deployer preflight --skip P7 >"$T/table" 2>/dev/null
+like 'preflight: the table' "$(cat "$T/table")" '^P1 +the number is large +fail$'
+like 'preflight: what was found stands below' "$(cat "$T/table")" "^    node 'node': the number is large: 65530: something else$"
+probe P1 'it takes long' "$busy, 'trap \"exit 0\" TERM; /bin/busybox sleep 60 & wait']" 'each: node' | site
+deployer preflight >"$T/table" 2>"$T/said" &
+job=$!
+n=0
+until kubectl -n airgap-probe get pods -l airgap/run=p1-n0 -o name 2>/dev/null | grep -q . || [ $n -ge 150 ]; do
+	n=$((n + 1))
+	sleep 0.2
+done
+kill -TERM "$(pgrep -f "^$B/bin/deployer preflight $T" | head -n 1)"
+wait "$job"
+is 'preflight: interrupted' $? 143
+is 'preflight: its namespace is gone then, too' "$(kubectl get namespace airgap-probe -o name --ignore-not-found)" ''
+
 {
 	probe P3 'all is well' "image: '$image', command: [/bin/busybox, 'true']"
 	probe P4 'the node is seen' "image: '$image', volumes: [{name: host, mountPath: /host, readOnly: true, hostPath: {path: /}}],

@@ -254,6 +254,11 @@ TEST(refuses_probes_that_make_no_sense)
 #define PROBE(name, rest) STEP("Probe", name, "probe: {title: t, need: none, " rest "}")
 	refuses(PROBE("p", "id: 'P 1', run: {where: host, command: [a]}"), "id: 'P 1'");
 	refuses(PROBE("p", "id: space, run: {where: host, command: [a]}"), "of the deployer's own");
+	refuses(PROBE("p", "id: pull, run: {where: host, command: [a]}"), "of the deployer's own");
+	refuses(PROBE("p", "id: P1, level: bad, run: {where: host, command: [a]}"), "level: 'bad': use fail, warn or info");
+	refuses(PROBE("p", "id: P1, each: pod, run: {image: i, command: [a]}"), "each: 'pod': use node");
+	refuses(PROBE("p", "id: P1, each: node, run: {where: host, command: [a]}"), "each: node has no meaning with where: host");
+	refuses(PROBE("a-name-that-is-as-long-as-forty-and-one-xx", "id: P1, each: node, run: {image: i, command: [a]}"), "more than 40");
 	refuses(PROBE("p", "id: P1, run: {where: exec, command: [a]}"), "nothing runs yet");
 	refuses(PROBE("p", "id: P1, run: {namespace: x, image: i, command: [a]}"), "a probe has no namespace");
 	refuses(PROBE("p", "id: P1, run: {image: i, unless: [a]}"), "unless");
