@@ -29,7 +29,7 @@ void renders_release(struct renders *v)
 	*v = (struct renders){ 0 };
 }
 
-static int identify(struct render *x, struct err *e)
+int render_identify(struct render *x, struct err *e)
 {
 	auto_json json_t *base = json_array();
 	auto_buf struct buf text = BUF_INIT(VALUES_MAX);
@@ -52,7 +52,7 @@ int renders_add_take(struct renders *v, struct render *what, struct err *e)
 	auto_render struct render x = *what;
 
 	*what = (struct render){ 0 };
-	if (identify(&x, e) < 0)
+	if (render_identify(&x, e) < 0)
 		return -1;
 	for (size_t i = 0; i < v->n; i++)
 		if (digest_eq(&v->items[i].id, &x.id))

@@ -20,6 +20,9 @@ struct render {
 #define auto_render CLEANUP(render_release)
 void render_release(struct render *x);
 
+/* Fills id. */
+int render_identify(struct render *x, struct err *e) MUST_CHECK;
+
 struct renders { struct render *items; size_t n; };
 #define auto_renders CLEANUP(renders_release)
 void renders_release(struct renders *v);

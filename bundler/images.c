@@ -54,7 +54,18 @@ char *images_place(const struct content_reason *r)
 			 r->path ? r->path : "");
 }
 
-/* ---- waivers */
+/* ---- what is not carried */
+
+static void leave_out(struct images *s, const char *image, const char *reason, bool waived)
+{
+	json_t *entry = json_pack("{ss, ss}", "image", image, "reason", reason);
+
+	if (waived)
+		json_object_set_new(entry, "waived", json_true());
+	if (!s->not_carried)
+		s->not_carried = json_array();
+	json_array_append_new(s->not_carried, entry);
+}
 
 void images_waiver(struct images *s, const char *image, const char *reason)
 {
@@ -105,17 +116,10 @@ static bool is_waived(struct images *s, const char *text, const struct ref *r)
 			continue;
 		s->waivers[i].used = true;
 		if (!found)
-			images_not_carried(s, text, s->waivers[i].reason);
+			leave_out(s, text, s->waivers[i].reason, true);
 		found = true;
 	}
 	return found;
-}
-
-void images_not_carried(struct images *s, const char *image, const char *reason)
-{
-	if (!s->not_carried)
-		s->not_carried = json_array();
-	json_array_append_new(s->not_carried, json_pack("{ss, ss}", "image", image, "reason", reason));
 }
 
 /* ---- adding */
@@ -195,7 +199,7 @@ static int add_find(struct images *s, const struct scan_find *f, const struct co
 	if (f->disabled) {
 		auto_free char *why = xasprintf("disabled in %s", place);
 
-		images_not_carried(s, f->image, why);
+		leave_out(s, f->image, why, false);
 		return 0;
 	}
 	if (is_waived(s, f->image, parsed ? &r : NULL))

@@ -30,7 +30,7 @@ struct image_waiver { char *image, *reason; bool used; };
 struct images {
 	struct image *items; size_t n;
 	struct image_waiver *waivers; size_t n_waivers;
-	json_t *not_carried;            /* [{image, reason}] */
+	json_t *not_carried;            /* [{image, reason, waived}] */
 	struct strv warnings;
 };
 #define auto_images CLEANUP(images_release)
@@ -42,7 +42,6 @@ void images_waiver(struct images *s, const char *image, const char *reason);
 struct image *images_add(struct images *s, const char *text, const struct content_reason *reason, struct err *e) MUST_CHECK;
 /* All finds of one render; chart says whose they are, NULL: of a carried file. ERR_MALFORMED: an image that is no reference. */
 int images_add_finds(struct images *s, const char *chart, const struct scan_finds *finds, struct err *e) MUST_CHECK;
-void images_not_carried(struct images *s, const char *image, const char *reason);
 void images_finish(struct images *s);
 
 /* "chart 'web': web/templates/deployment.yaml: Deployment: spec.…image", "file 'apps': a.zip/a.conf" or "the manifest".

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "resolve.h"
-#include "resolve_run.h"
+
+#include "discover.h"
 
 #include <airgap/chart_repo.h>
 #include <airgap/cli.h>
@@ -359,8 +360,10 @@ static int finish(struct run *r, struct err *e)
 
 static int resolve_all(struct run *r, const struct resolve_opts *o, struct err *e)
 {
-	if (discover(r, o->site, e) == 0 && resolve_images(r, e) == 0)
-		return finish(r, e);
+	CLEANUP(destinations_release) struct destinations sites = { 0 };
+
+	if (discover(r, o->site, &sites, e) == 0 && resolve_images(r, e) == 0)
+		return finish(r, e) < 0 ? -1 : discover_prove(r, &sites, e);
 	return r->has_clash ? resolve_files_blame(r, &r->clash, e) : -1;
 }
 

@@ -99,7 +99,5 @@ int run_open_file(const char *path, struct oci_blob *out, struct err *e) MUST_CH
 
 /* discover.c: all finds in what one chart renders; tags that only nodes know are filled in from the facts. */
 int run_add_finds(struct run *r, const struct run_chart *c, struct scan_finds *finds, struct err *e) MUST_CHECK;
-/* sites, steps, charts, renders, and the images found in them. site_path NULL = discover.sites. */
-int discover(struct run *r, const char *site_path, struct err *e) MUST_CHECK;
 /* discover_files.c: images in the archives that rules name. */
 int discover_files(struct run *r, struct err *e) MUST_CHECK;

@@ -198,14 +198,6 @@ struct proving {
 	size_t bad;
 };
 
-static const char *level_of(const struct engine *g, const char *ns)
-{
-	for (size_t i = 0; i < g->steps->n; i++)
-		if (g->steps->items[i].kind == STEP_NAMESPACE && strcmp(g->steps->items[i].ns.name, ns) == 0)
-			return g->steps->items[i].ns.pod_security;
-	return NULL;
-}
-
 static int prove_release(struct engine *g, const struct step *s, struct strv *found, struct err *e)
 {
 	const struct step_release *r = &s->release;
@@ -220,7 +212,7 @@ static int prove_release(struct engine *g, const struct step *s, struct strv *fo
 	/* What is not proved goes on the list; all else ends it. */
 	if (proof_images(&how, r->chart, &objects, found, e) < 0 && e->code != ERR_PROOF)
 		return -1;
-	if (proof_profile(g->session->site.profile, level_of(g, r->ns), r->chart, &objects, found, e) < 0 && e->code != ERR_PROOF)
+	if (proof_profile(g->session->site.profile, steps_pod_security(g->steps, r->ns), r->chart, &objects, found, e) < 0 && e->code != ERR_PROOF)
 		return -1;
 	return secrets_check_objects(g->secrets, r->chart, &objects, e);
 }
@@ -241,7 +233,7 @@ static int prove_apply(struct engine *g, const struct step *s, struct strv *foun
 
 		if (proof_images(&how, s->id, &one, found, e) < 0 && e->code != ERR_PROOF)
 			return -1;
-		if (proof_profile(g->session->site.profile, ns ? level_of(g, ns) : NULL, s->id, &one, found, e) < 0 &&
+		if (proof_profile(g->session->site.profile, ns ? steps_pod_security(g->steps, ns) : NULL, s->id, &one, found, e) < 0 &&
 		    e->code != ERR_PROOF)
 			return -1;
 		if (secrets_check_objects(g->secrets, s->id, &one, e) < 0)
@@ -267,7 +259,8 @@ static int prove_job(struct engine *g, const struct step *s, struct strv *found,
 		return -1;
 	if (s->kind == STEP_PROBE)
 		return 0;
-	return proof_profile(g->session->site.profile, r->pod_security ? r->pod_security : level_of(g, r->ns), s->id, &one, found, e) < 0 && e->code != ERR_PROOF ? -1 : 0;
+	return proof_profile(g->session->site.profile, r->pod_security ? r->pod_security : steps_pod_security(g->steps, r->ns), s->id,
+			     &one, found, e) < 0 && e->code != ERR_PROOF ? -1 : 0;
 }
 
 static int prove_step(struct engine *g, const struct step *s, struct strv *found, struct err *e)

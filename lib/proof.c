@@ -78,6 +78,64 @@ static const char *judge_pattern(const struct proof *p, const char *image)
 	return "not in the bundle for any node: build it again with this site file and the facts of this site";
 }
 
+/* ---- what was waived */
+
+/* A pattern's name is one even while its tag is not known. */
+static bool parse_any(const char *image, struct ref *out)
+{
+	const char *colon = strchr(image, '{') ? strrchr(image, ':') : NULL;
+	auto_free char *name = xstrndup(image, colon ? (size_t)(colon - image) : strlen(image));
+	struct err ignored;
+
+	if (ref_parse(name, out, &ignored) < 0)
+		return false;
+	if (colon)
+		out->tag = xstrdup(colon + 1);
+	return true;
+}
+
+static bool same_version(const struct ref *a, const struct ref *b)
+{
+	if (a->has_digest || b->has_digest)
+		return a->has_digest && b->has_digest && digest_eq(&a->digest, &b->digest);
+	return str_eq(a->tag, b->tag);
+}
+
+/* `waived` as it was found at build, `r` as it is named now: the same, or its name on site. */
+static bool names_waived(const struct proof *p, const char *waived, const struct ref *r)
+{
+	auto_ref struct ref from = { 0 }, name = { 0 }, to = { 0 };
+	struct err ignored;
+
+	if (!parse_any(waived, &from) || !same_version(&from, r))
+		return false;
+	if (strcmp(from.host, r->host) == 0 && strcmp(from.path, r->path) == 0)
+		return true;
+	name.host = xstrdup(from.host);
+	name.path = xstrdup(from.path);
+	return ref_target(&name, &p->names, &to, &ignored) == 0 && str_eq(to.host, r->host) && strcmp(to.path, r->path) == 0;
+}
+
+/* The bundle's author says, with a reason, that it is not needed. */
+static bool is_waived(const struct proof *p, const char *image)
+{
+	auto_ref struct ref r = { 0 };
+	bool parsed = parse_any(image, &r);
+	size_t i;
+	json_t *entry;
+
+	json_array_foreach(p->contents->not_carried, i, entry) {
+		const char *waived = jdoc_text(entry, "image", NULL);
+
+		if (waived && json_is_true(json_object_get(entry, "waived")) &&
+		    (strcmp(waived, image) == 0 || (parsed && names_waived(p, waived, &r))))
+			return true;
+	}
+	return false;
+}
+
+/* ---- judging */
+
 /* NULL when all is well, else what is wrong and what to do. */
 static const char *judge(const struct proof *p, const struct scan_find *f)
 {
@@ -119,7 +177,7 @@ int proof_images(const struct proof *p, const char *chart, const struct helm_obj
 		const struct scan_find *f = &finds.items[i];
 		const char *what = judge(p, f);
 
-		if (!what)
+		if (!what || is_waived(p, f->image))
 			continue;
 		bad++;
 		first = first ? first : f->image;

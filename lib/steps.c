@@ -72,6 +72,14 @@ static int parse_step(const struct helm_object *o, struct step *out, struct err 
 	return err_wrap(e, "%s: %s", out->source, out->id);
 }
 
+const char *steps_pod_security(const struct steps *s, const char *ns)
+{
+	for (size_t i = 0; i < s->n; i++)
+		if (s->items[i].kind == STEP_NAMESPACE && strcmp(s->items[i].ns.name, ns) == 0)
+			return s->items[i].ns.pod_security;
+	return NULL;
+}
+
 const struct step *steps_find(const struct steps *s, const char *id)
 {
 	const struct step *found = NULL;

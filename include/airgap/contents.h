@@ -102,7 +102,8 @@ struct contents {
 	struct content_set *sets; size_t n_sets;                /* sorted by kind, then name */
 	json_t *rules;          /* discover.rules of the manifest (scan.h): the site proves with them; NULL = none */
 	json_t *not_carried;    /* array of {image | chart | file | packages | python | git: NAME, reason}: what is
-				 * disabled, waived, or named by no step of the sites; for people */
+				 * disabled, waived, or named by no step of the sites; for people. {image, reason, waived: true}:
+				 * as it was found; exempt from the proof of images */
 };
 
 #define auto_contents CLEANUP(contents_release)

@@ -5,7 +5,7 @@
  * deployer the same on site, before the first write. Pure: documents in, lines out.
  *
  * Images: every reference ends at the site registry and is carried by digest; nothing names a reference that the
- * bundle carries under its upstream name. Hooks included, helm tests not; disabled triples exempt.
+ * bundle carries under its upstream name. Hooks included, helm tests not; disabled triples and what was waived exempt.
  * Profile: each pod template (also in ConfigMaps) of a namespace with podSecurity restricted keeps every rule of
  * Kubernetes' restricted level; nonroot needs a uid that is not 0, nonroot-arbitrary-uid no fixed uid.
  *

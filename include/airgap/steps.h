@@ -218,6 +218,8 @@ int steps_parse(const struct helm_objects *objects, struct steps *out, struct er
 void steps_release(struct steps *s);
 /* "KIND/NAME" or a unique bare name; NULL when absent or ambiguous. */
 const struct step *steps_find(const struct steps *s, const char *id);
+/* The level that the Namespace step of this name declares; NULL = none does. */
+const char *steps_pod_security(const struct steps *s, const char *ns);
 /* Go duration ("1h2m3s", "90s", "500ms" rounds up) in seconds; false when it is none. NULL text = fallback. */
 bool steps_duration(const char *text, unsigned fallback, unsigned *out) MUST_CHECK;
 /* What is no node's name is a label selector. */

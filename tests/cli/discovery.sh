@@ -92,7 +92,7 @@ like 'is an error too' "$(cat "$T/err")" "\(chart 'one': .*\): is not in '.*/pri
 for waiver in up.example/private/thing:1 up.example/private/thing 'up.example/private/*' '*/thing:*'; do
 	one up.example/private/thing:1 "{image: '$waiver', reason: made up}" Thing
 	ok "waived as $waiver" run lock one.yaml
-	is 'and told' "$(json "$T/w/one.lock.yaml" 'c["notCarried"]')" "[{'image': 'up.example/private/thing:1', 'reason': 'made up'}]"
+	is 'and told' "$(json "$T/w/one.lock.yaml" 'c["notCarried"]')" "[{'image': 'up.example/private/thing:1', 'reason': 'made up', 'waived': True}]"
 done
 one short/thing:1 "{image: 'short/*', reason: made up}" Thing
 ok 'a pattern without a host is for Docker Hub' run lock one.yaml
@@ -118,3 +118,70 @@ printf 'not an archive\n' >"$T/w/plain"
 rule '{file: plain}'
 printf 'files: [{name: plain, path: plain}]\n' >>"$T/w/one.yaml"
 fails 'a file that is no archive' 18 run lock one.yaml
+
+# ---- what a site would be given, proved before the trip
+mkdir -p "$T/w/there/templates" "$T/w/web/templates"
+printf 'apiVersion: v2\nname: web\nversion: 1.0.0\n' >"$T/w/web/Chart.yaml"
+printf 'image: {repository: up.example/deployment, tag: "1"}\npodSecurityContext: {runAsNonRoot: true}\n' >"$T/w/web/values.yaml"
+cat >"$T/w/web/templates/pod.yaml" <<'END'
+apiVersion: v1
+kind: Pod
+metadata: {name: web}
+spec:
+  securityContext: {{ merge (dict "seccompProfile" (dict "type" "RuntimeDefault")) .Values.podSecurityContext | toJson }}
+  containers:
+    - {name: web, image: "{{ .Values.image.repository }}:{{ .Values.image.tag }}",
+       securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}
+END
+cat >"$T/w/there/Chart.yaml" <<END
+apiVersion: v2
+name: there
+version: 1.0.0
+dependencies: [{name: airgap, version: 1.x.x, repository: "file://$PWD/manifests/airgap"}]
+END
+cat >"$T/w/there/templates/steps.yaml" <<'END'
+apiVersion: airgap/v1
+kind: Namespace
+metadata: {name: web}
+namespace: {name: web, podSecurity: {{ .Values.level | default "restricted" }}}
+---
+apiVersion: airgap/v1
+kind: Release
+metadata: {name: web}
+release:
+  chart: web
+  name: web
+  namespace: web
+  values:
+    image: { {{ .Values.key | default "repository" }}: {{ include "airgap.host" (list $ "up.example") }}/deployment}
+    {{- with .Values.pod }}
+    podSecurityContext: {{ toJson . }}
+    {{- end }}
+END
+sed '/^charts:/,$d' "$T/w/bundle.yaml" >"$T/w/there.yaml"
+printf 'site: there\ncharts: [{name: web, path: web}]\ndiscover: {sites: ["site-*.yaml"]}\n' >>"$T/w/there.yaml"
+printf 'apiVersion: airgap/v1\nkind: Site\nregistry: {host: "r.site:5000", prefix: m}\n' >"$T/w/site-good.yaml"
+# there NAME LINE - another site file, beside the good one
+there() { { cat "$T/w/site-good.yaml"; printf '%s\n' "$2"; } >"$T/w/$1.yaml"; }
+errors() { sed -n 's/^error: //p' "$T/err"; }
+nothing() { is 'nothing is written' "$(cd "$T/w" && ls there.lock.yaml bundle.tar.zst 2>/dev/null)" ''; }
+
+there bad 'key: repositry'
+fails 'a misspelt image key' 45 run build there.yaml --site bad.yaml
+is 'is told with its place' "$(errors)" "site 'bad.yaml': Release/web: web: web/templates/pod.yaml: Pod: spec.containers[].image: \
+up.example/deployment:1: does not point to the site registry: set the chart's image keys in the site chart
+1 thing the deployer would refuse on site: correct the site chart or the site file: nothing was written"
+nothing
+there bad 'pod: {runAsNonRoot: false}'
+fails 'a pod that the level of its namespace forbids' 45 run lock there.yaml --site bad.yaml
+like 'is told too' "$(errors)" "^site 'bad.yaml': Release/web: web: web/templates/pod.yaml: Pod: spec.containers\[web\]: runAsNonRoot: set it to true$"
+nothing
+there bad 'level: privileged
+pod: {runAsNonRoot: false}'
+ok 'where the level takes it, it is taken' run lock there.yaml --site bad.yaml
+there site-other 'key: repositry'
+fails 'the same for each site of a manifest' 45 run lock there.yaml
+like 'named as it is there' "$(errors)" "^site 'site-other.yaml': Release/web: web: "
+rm "$T/w/site-other.yaml"
+ok 'a site that will run' run lock there.yaml
+is 'is silent' "$(grep 'error:\|warning:' "$T/err")" ''

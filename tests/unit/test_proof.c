@@ -184,6 +184,29 @@ TEST(what_only_reads_like_an_image_is_no_business_of_ours)
 	assert_int_equal(prove("{kind: Pod, spec: {containers: [{name: a, image: x/a:1}]}}", true, NULL), 0);
 }
 
+TEST(what_was_waived_is_exempt)
+{
+	static const struct { const char *image; bool waived; } cases[] = {
+		{ "nobody/here:1", true }, { "docker.io/nobody/here:1", true }, { "site:5000/mirror/nobody/here:1", true },
+		{ "nobody/here:2", false }, { "site:5000/mirror/nobody/there:1", false }, { "nobody/off:1", false },
+		{ "docker.io/nobody/pinned@" PLAIN, true }, { "site:5000/mirror/nobody/pinned:9@" PLAIN, true },
+		{ "site:5000/mirror/nobody/pinned@" AMD64, false }, { "Not An Image", true },
+		{ "site:5000/mirror/driver:1-{kernel}", true }, { "site:5000/mirror/driver:2-{kernel}", false },
+	};
+
+	contents.not_carried = json_pack("[{ss, ss, sb}, {ss, ss}, {ss, ss, sb}, {ss, ss, sb}, {ss, ss, sb}]",
+		"image", "nobody/here:1", "reason", "x", "waived", true, "image", "nobody/off:1", "reason", "disabled",
+		"image", "docker.io/nobody/pinned@" PLAIN, "reason", "x", "waived", true,
+		"image", "Not An Image", "reason", "x", "waived", true,
+		"image", "nvcr.io/driver:1-{kernel}", "reason", "x", "waived", true);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		auto_free char *object = xasprintf("{kind: Pod, spec: {containers: [{name: a, image: \"%s\"}]}}", cases[i].image);
+
+		if ((prove(object, false, NULL) == 0) != cases[i].waived)
+			fail_msg("%s", cases[i].image);
+	}
+}
+
 /* A site whose nodes have mirror files keeps the names; that the bundle has them is proved all the same. */
 TEST(names_that_stay_are_proved_to_be_carried)
 {
@@ -210,6 +233,7 @@ int main(void)
 		CASE(images_that_are_carried_pass), CASE(images_that_are_not_are_named),
 		CASE(a_tag_that_nodes_choose_is_proved_as_far_as_it_goes), CASE(every_violation_is_told_with_its_place),
 		CASE(what_only_reads_like_an_image_is_no_business_of_ours), CASE(names_that_stay_are_proved_to_be_carried),
+		CASE(what_was_waived_is_exempt),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
