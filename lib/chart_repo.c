@@ -331,8 +331,11 @@ int chart_oci_find(struct registry *r, const char *repository, const char *const
 	found = registry_tags(r, repository, &tags, e);
 	if (found > 0)
 		found = semver_best(constraint ? constraint : "", tags.items, tags.n, SEMVER_TAGS, &best, e);
-	if (found == 0 && out_near)
+	if (found == 0 && out_near) {
 		*out_near = newest(&tags, SEMVER_TAGS);
+		if (!*out_near && tags.n)       /* tags that no range takes, such as v1.2.3, are taken by their exact name */
+			*out_near = xstrdup(tags.items[tags.n - 1]);
+	}
 	if (found == 1)
 		*out_tag = xstrdup(tags.items[best]);
 	return found;

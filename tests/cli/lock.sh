@@ -64,8 +64,9 @@ printf 'images: {a: up.example/demo/app:1.0}\n' >"$w/layered/values.yaml"
 printf 'images: {b: up.example/demo/near:1.0}\n' >"$w/layered/more.yaml"
 chart idle 1.0.0 "$(pod up.example/demo/arm:1.0)"
 chart old 7.0.0 "$(pod up.example/demo/app:1.0)" 'kubeVersion: "<1.20"'
+chart vee v1.0.0 "$(pod up.example/demo/app:1.0)"
 mkdir "$w/charts" "$w/repo1" "$w/repo2"
-(cd "$w" && for c in bearer basic oci old; do "$helm3" package "$c" -d charts; done) >/dev/null
+(cd "$w" && for c in bearer basic oci old vee; do "$helm3" package "$c" -d charts; done) >/dev/null
 cp "$w/charts/bearer-1.2.0.tgz" "$w/repo1" && cp "$w/charts/basic-0.3.1.tgz" "$w/repo2"
 printf 'canary-bearer-Zq3\n' >"$T/bearer"
 printf 'canary-basic-Kx9\n' >"$T/basic"
@@ -75,6 +76,7 @@ mkdir "$T/helmhome"
 export HOME="$T/helmhome"
 "$helm3" registry login "$registry" -u robot --password-stdin --plain-http <"$(stand_fact main password-file)" >/dev/null 2>&1
 "$helm3" push "$w/charts/oci-2.0.1+b1.tgz" "oci://$registry/charts" --plain-http >/dev/null 2>&1
+"$helm3" push "$w/charts/vee-v1.0.0.tgz" "oci://$registry/charts" --plain-http >/dev/null 2>&1
 
 # a plain server: an index that lies, one that names an OCI chart, and files
 port=$(free_port)
@@ -357,6 +359,8 @@ ok 'unless it is patched' lock changed.yaml
 like 'which is told' "$(json "$w/changed.lock.yaml" '" ".join(d["warnings"])')" "chart 'old': packed again with kubeVersion '>=1.19'; upstream's archive is sha256:"
 mv "$T/cache" "$T/cache3"
 ok 'and built again from upstream' sh -c "cd '$w' && '$bundler' build --no-progress changed.lock.yaml -o '$T/p.zst'"
+with '/up.example\/demo\/never/d; s/{name: idle, path: idle}/{name: vee, repository: "oci:\/\/up.example\/charts"}/'
+refused 'one whose tags no range takes' 20 "chart 'vee': 'up.example/charts/vee' has no version that satisfies '\*': the newest is v1.0.0"
 with '/up.example\/demo\/never/d; s/{name: idle, path: idle}/{name: lost, repository: "oci:\/\/up.example\/charts"}/'
 refused 'a chart that is not there' 20 "chart 'lost': 'up.example/charts/lost' does not have it"
 with '/^  waive/d'
