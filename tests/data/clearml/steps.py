@@ -15,7 +15,7 @@ for doc in re.split(r"^---\n", text, flags=re.M):
     if kind and name:
         docs.append((kind + "/" + name, lines))
 if not docs:
-    sys.stdout.write(text)
+    sys.stdout.write(re.sub(r"execution error at \([^)]*\): ", "", text))
 elif sys.argv[1] == "list":
     for ident, lines in sorted(docs):
         needs = next((l[7:] for l in lines if l.startswith("needs: ")), "")

@@ -16,14 +16,17 @@
 {{- include "clearml.scheme" (index . 0) }}://{{ include "clearml.hostname" . -}}
 {{- end -}}
 
-{{- /* A Service of the server inside the cluster: (list $ "apiserver" 8008). */ -}}
+{{- /* What a release of the server's chart calls a part of it, by the rule that Helm's charts share: the release's name alone where
+it has the chart's in it. (list $ "apiserver") */ -}}
 {{- define "clearml.serviceName" -}}
 {{- $root := index . 0 -}}
 {{- $release := $root.Values.releases.server.name -}}
 {{- $chart := (include "clearml.chart" (list $root "server") | fromYaml).chart -}}
-{{- if contains $chart $release -}}{{ $release }}{{- else -}}{{ $release }}-{{ $chart }}{{- end -}}-{{ index . 1 }}
+{{- $full := ternary $release (printf "%s-%s" $release $chart) (contains $chart $release) -}}
+{{- $full | trunc 63 | trimSuffix "-" }}-{{ index . 1 }}
 {{- end -}}
 
+{{- /* A Service of the server inside the cluster: (list $ "apiserver" 8008). */ -}}
 {{- define "clearml.serviceURL" -}}
 http://{{ include "clearml.serviceName" . }}.{{ (index . 0).Values.releases.server.namespace }}:{{ index . 2 }}
 {{- end -}}
@@ -86,6 +89,12 @@ overrideCaCertificatesCrt: {{ .Values.tls.ca | default "$(secret:site-tls/ca.crt
 
 {{- define "clearml.tenantNamespace" -}}
 {{- .namespace | default (printf "clearml-%s" .name) -}}
+{{- end -}}
+
+{{- define "clearml.tenantNamespaces" -}}
+{{- $names := list -}}
+{{- range .Values.tenants -}}{{- $names = append $names (include "clearml.tenantNamespace" .) -}}{{- end -}}
+{{- toJson $names -}}
 {{- end -}}
 
 {{- /* Whether a component is installed: (list $ COMPONENT). */ -}}

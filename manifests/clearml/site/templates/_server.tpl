@@ -106,3 +106,16 @@ auth {
   }
 }
 {{- end -}}
+
+{{- /* What the server comes after, as JSON; so do the steps that move the data of an older one. */ -}}
+{{- define "clearml.serverNeeds" -}}
+{{- $v := .Values -}}
+{{- $needs := list "Secret/clearml-credentials" "Secret/clearml-identities" -}}
+{{- if (include "clearml.serverEnv" . | fromYaml).secret -}}{{- $needs = append $needs "Secret/clearml-env" -}}{{- end -}}
+{{- if $v.fixedUsers -}}{{- $needs = append $needs "Secret/clearml-fixed-users" -}}{{- end -}}
+{{- if has $v.tls.mode (list "files" "generate") -}}{{- $needs = append $needs "Secret/site-tls" -}}{{- end -}}
+{{- if include "clearml.has" (list . "localPath") -}}{{- $needs = append $needs "Release/local-path" -}}{{- end -}}
+{{- if include "clearml.has" (list . "ingressNginx") -}}{{- $needs = append $needs "Release/ingress-nginx" -}}{{- end -}}
+{{- if eq $v.databases.mongodb "mck" -}}{{- $needs = append $needs "Wait/mongodb-crds" -}}{{- end -}}
+{{- toJson $needs -}}
+{{- end -}}

@@ -128,6 +128,9 @@ release:
   {{- with .rollback }}
   rollback: {{ . }}
   {{- end }}
+  {{- with include "clearml.before" (list $root .component $namespace) | fromJsonArray }}
+  before: {{ toJson . }}
+  {{- end }}
   {{- if and $chart.base (ne $root.Values.profile "standard") }}
   base:
     - {chartFile: {{ $chart.base }}, optional: true}
