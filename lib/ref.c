@@ -291,7 +291,7 @@ bool ref_looks_like(const char *text)
 }
 
 /* One piece of a text: cut to what may be a reference, and kept if it is one. */
-static void consider(const char *s, size_t n, struct strv *out)
+static void consider(const char *text, const char *s, size_t n, ref_seen_fn fn, void *ctx)
 {
 	/* A path from the root is none: /var/lib/x:rw2. */
 	if (*s == '/')
@@ -314,7 +314,7 @@ static void consider(const char *s, size_t n, struct strv *out)
 	else if (str_starts(ref, "oci://"))
 		ref += strlen("oci://");
 	if (ref_looks_like(ref))
-		strv_push(out, ref);
+		fn(ctx, ref, (size_t)(s - text) + (size_t)(ref - piece));
 }
 
 /* `https://…?x=a/b:c1`: an address, to its end. docker:// and oci:// name images. */
@@ -326,20 +326,31 @@ static bool is_url(const char *s, size_t n)
 	       !(mark >= s + 3 && strncmp(mark - 3, "oci", 3) == 0);
 }
 
-void ref_find(const char *text, struct strv *out)
+void ref_each(const char *text, ref_seen_fn fn, void *ctx)
 {
 	static const char set[] = LOWER UPPER DIGITS "._/:@-";
 
-	while (*text) {
-		size_t n = strspn(text, set);
+	for (const char *p = text; *p;) {
+		size_t n = strspn(p, set);
 
-		if (is_url(text, n))
-			n = strcspn(text, " \t\r\n\"'<>()[]{},;|");
+		if (is_url(p, n))
+			n = strcspn(p, " \t\r\n\"'<>()[]{},;|");
 		else if (n)
-			consider(text, n, out);
-		text += n;
-		text += strcspn(text, set);
+			consider(text, p, n, fn, ctx);
+		p += n;
+		p += strcspn(p, set);
 	}
+}
+
+static void keep(void *ctx, const char *ref, size_t at)
+{
+	(void)at;
+	strv_push(ctx, ref);
+}
+
+void ref_find(const char *text, struct strv *out)
+{
+	ref_each(text, keep, out);
 }
 
 /* ---- names on site */

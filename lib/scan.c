@@ -29,6 +29,10 @@ int walk_add(struct walk *w, const char *image, bool certain, bool disabled, str
 {
 	struct scan_find f = { .certain = certain, .disabled = disabled };
 
+	if (w->edit) {
+		edit_found(w, image);
+		return 0;
+	}
 	if (w->out->n >= FINDS_MAX)
 		return err_set(e, ERR_LIMIT, "more than %u image references in one stack", FINDS_MAX);
 	f.image = xstrdup(image);
@@ -82,9 +86,9 @@ void scan_finish(struct scan_finds *f)
 /* A text that is a document is walked like any other. 1: done. 0: it is something else. */
 static int embedded_document(struct walk *w, const char *text, struct err *e)
 {
+	size_t i, words = edit_words(w);
 	struct err ignored;
 	json_t *doc;
-	size_t i;
 	int r = 0;
 
 	if (w->embedded >= EMBEDDED_DEPTH || !strpbrk(text, "\n{") || !strchr(text, ':'))
@@ -101,6 +105,7 @@ static int embedded_document(struct walk *w, const char *text, struct err *e)
 		if (r == 0)
 			r = walk_value(w, NULL, NULL, doc, e);
 	w->embedded--;
+	edit_embedded(w, text, docs, words);
 	return r < 0 ? -1 : json_array_size(docs) > 0;
 }
 
@@ -123,7 +128,7 @@ static bool holds_base64(const struct walk *w)
 /* 1: it was base64 and is done. */
 static int scan_base64(struct walk *w, const char *text, struct err *e)
 {
-	size_t n = strlen(text), len;
+	size_t n = strlen(text), len, before = edit_mark(w);
 	bool archive = str_starts(text, ARCHIVE_BASE64);
 
 	if (!archive && !holds_base64(w))
@@ -134,8 +139,12 @@ static int scan_base64(struct walk *w, const char *text, struct err *e)
 	if (!base64_decode(text, n, (uint8_t *)out, &len))
 		return 0;
 	out[len] = '\0';
-	if (!memchr(out, '\0', len))
-		return walk_text(w, out, e) < 0 ? -1 : 1;
+	if (!memchr(out, '\0', len)) {
+		int r = walk_text(w, out, e);
+
+		edit_base64(w, text, out, before);
+		return r < 0 ? -1 : 1;
+	}
 	return scan_bytes(w, out, len, e) < 0 ? -1 : 1;
 }
 
@@ -184,6 +193,8 @@ static int scan_string(struct walk *w, const json_t *parent, const char *key, co
 
 	if (!*text || is_prose(w, key))
 		return 0;
+	w->at = 0;
+	w->span = strlen(text);
 	if (env_value)
 		rule_keep_env(w, name, text);
 	if (container && w->embedded)
@@ -223,10 +234,11 @@ void walk_leave(struct walk *w, size_t len)
 /* as: what the key counts as, where that differs. */
 static int scan_child(struct walk *w, const json_t *parent, const char *key, const char *as, json_t *v, struct err *e)
 {
-	size_t len = w->path.len;
+	size_t len = w->path.len, before = edit_mark(w);
 
 	if (walk_enter(w, key, e) < 0 || walk_value(w, parent, as, v, e) < 0)
 		return -1;
+	edit_leaf(w, v, before);
 	walk_leave(w, len);
 	return 0;
 }
@@ -240,6 +252,7 @@ static int scan_map(struct walk *w, json_t *map, struct err *e)
 	if (triple < 0 || pair < 0)
 		return -1;
 	json_object_foreach(map, name, child) {
+		w->span = 0;
 		if (ref_looks_like(name) && walk_add(w, name, false, false, e) < 0)
 			return -1;
 		if ((triple && rule_triple_key(w, map, name)) || (pair && json_is_string(child) && scan_pair_key(name)))

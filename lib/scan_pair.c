@@ -24,15 +24,23 @@ bool scan_pair_key(const char *key)
 	       in_list(digests, key);
 }
 
-static const char *first_text(const json_t *map, const char *const *list)
+/* Of the keys the first that says something. */
+static const char *first_key(const json_t *map, const char *const *list)
 {
 	for (; *list; list++) {
 		const char *text = jdoc_text(map, *list, NULL);
 
 		if (text && *text)
-			return text;
+			return *list;
 	}
 	return NULL;
+}
+
+static const char *first_text(const json_t *map, const char *const *list)
+{
+	const char *key = first_key(map, list);
+
+	return key ? jdoc_text(map, key, NULL) : NULL;
 }
 
 /* `tag: 7` is a number to YAML, and `tag: 1.36` too; what 1.10 was nobody knows any more. Owned; NULL: none. */
@@ -71,24 +79,25 @@ static bool is_bare(const char *name)
 	return !strchr(name, '@') && !strchr(slash ? slash : name, ':');
 }
 
-/* The name without registry, tag and digest; NULL: the map is no image. */
-static const char *name_of(const json_t *map, bool has_registry)
+/* Where the name without registry, tag and digest stands; NULL: the map is no image. */
+static const char *name_key(const json_t *map, bool has_registry)
 {
-	const char *repository = first_text(map, repositories), *image = first_text(map, images);
+	const char *repository = first_key(map, repositories), *image = first_key(map, images);
 	const char *name = jdoc_text(map, "name", NULL);
 
 	if (repository)
 		return repository;
 	if (image)
-		return is_bare(image) ? image : NULL;
+		return is_bare(jdoc_text(map, image, NULL)) ? image : NULL;
 	/* Anything has a name: it says an image only with a registry. */
-	return name && is_bare(name) && (has_registry || scan_with_host(name)) ? name : NULL;
+	return name && is_bare(name) && (has_registry || scan_with_host(name)) ? "name" : NULL;
 }
 
 /* Only a guess: no container. */
-int scan_pair(struct walk *w, const json_t *map, struct err *e)
+int scan_pair(struct walk *w, json_t *map, struct err *e)
 {
-	const char *registry = first_text(map, registries), *name = name_of(map, registry != NULL);
+	const char *registry = first_text(map, registries), *key = name_key(map, registry != NULL);
+	const char *name = key ? jdoc_text(map, key, NULL) : NULL;
 	auto_free char *tag = name ? tag_of(map) : NULL, *digest = name ? digest_of_map(map) : NULL;
 
 	if (!name || (!tag && !digest) || strstr(name, "://"))
@@ -102,5 +111,9 @@ int scan_pair(struct walk *w, const json_t *map, struct err *e)
 
 	if (!scan_parses(image))
 		return 0;
+	if (w->edit) {
+		edit_pair(w, map, registry ? first_key(map, registries) : NULL, key, image);
+		return 1;
+	}
 	return walk_add(w, image, w->in_file, json_is_false(json_object_get(map, "enabled")), e) < 0 ? -1 : 1;
 }

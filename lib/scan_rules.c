@@ -279,6 +279,22 @@ static char *fill_tag(const struct triple *t, const char *pattern)
 	return xasprintf("%.*s%s%s", (int)(at - pattern), pattern, t->version, at + strlen(version));
 }
 
+/* The repository alone changes; where it is no key of the map nothing can. */
+static void replace_triple(struct walk *w, json_t *map, const struct triple *t)
+{
+	const char *key = t->rule ? t->rule->triple.items[0] : usual[0];
+	bool digest = str_starts(t->version, "sha256:");
+	auto_free char *image = xasprintf("%s/%s%s%s", t->repository, t->image, digest ? "@" : ":", t->version);
+	bool done = *key == '=' || edit_triple(w, map, key, t->image, image);
+
+	for (size_t i = 0; t->rule && !done && !digest && i < t->rule->tags.n; i++) {
+		auto_free char *tag = fill_tag(t, t->rule->tags.items[i]);
+		auto_free char *one = xasprintf("%s/%s:%s", t->repository, t->image, tag);
+
+		done = edit_triple(w, map, key, t->image, one);
+	}
+}
+
 static int add_triple(struct walk *w, const struct triple *t, struct err *e)
 {
 	bool digest = str_starts(t->version, "sha256:");
@@ -300,7 +316,7 @@ static int add_triple(struct walk *w, const struct triple *t, struct err *e)
 	return 0;
 }
 
-int rule_triple(struct walk *w, const json_t *map, struct err *e)
+int rule_triple(struct walk *w, json_t *map, struct err *e)
 {
 	struct triple t;
 
@@ -312,6 +328,10 @@ int rule_triple(struct walk *w, const json_t *map, struct err *e)
 	/* Without a rule the three words may mean something else. */
 	if (!t.rule && !scan_parses(name))
 		return 0;
+	if (w->edit) {
+		replace_triple(w, map, &t);
+		return 1;
+	}
 	return add_triple(w, &t, e) < 0 ? -1 : 1;
 }
 

@@ -94,16 +94,17 @@ static size_t span(const char *s, const char *stop)
 	return n;
 }
 
-/* Owned; "" when there is none. */
-static char *value_after(const char *at)
+/* Owned; "" when there is none. *at: where it stands. */
+static char *value_after(const char **at)
 {
-	at += strspn(at, " \t");
-	if (*at == '"' || *at == '\'') {
-		const char quote[2] = { *at, '\0' };
+	*at += strspn(*at, " \t");
+	if (**at == '"' || **at == '\'') {
+		const char quote[2] = { **at, '\0' };
 
-		return xstrndup(at + 1, span(at + 1, quote));
+		++*at;
+		return xstrndup(*at, span(*at, quote));
 	}
-	return xstrndup(at, span(at, "\"' \t\r\n,;}])"));
+	return xstrndup(*at, span(*at, "\"' \t\r\n,;}])"));
 }
 
 /* What was said a few keys ago, and waits for its tag. */
@@ -127,6 +128,9 @@ static int add_waiting(struct walk *w, struct waiting *p, const char *tag, struc
 {
 	bool with = p->registry && !scan_with_host(p->repository);
 	auto_free char *image = xasprintf("%s%s%s:%s", with ? p->registry : "", with ? "/" : "", p->repository, tag);
+
+	w->span = 0;    /* in pieces */
+
 	int r = scan_parses(image) ? walk_add_keyed(w, image, e) : 0;
 
 	waiting_release(p);
@@ -171,8 +175,11 @@ static int scan_keys(struct walk *w, const char *text, struct err *e)
 		if (!is_telling(key, n))
 			continue;
 
-		auto_free char *value = value_after(at + 1);
+		const char *from = at + 1;
+		auto_free char *value = value_after(&from);
 
+		w->at = (size_t)(from - text);
+		w->span = strlen(value);
 		if (take_pair(w, &p, key, n, value, e) < 0)
 			return -1;
 	}
@@ -191,6 +198,8 @@ static int scan_words_behind(struct walk *w, const char *text, struct err *e)
 		size_t n = strcspn(word, " \t\r\n\"'");
 		auto_free char *one = xstrndup(word, n);
 
+		w->at = (size_t)(word - text);
+		w->span = n;
 		if (wanted && n && scan_tagged(one) && walk_add_keyed(w, one, e) < 0)
 			return -1;
 		if (n)
@@ -202,7 +211,7 @@ static int scan_words_behind(struct walk *w, const char *text, struct err *e)
 
 /* ---- all of it */
 
-/* Escapes of a string within a string would stick to the names beside them: `\n` is a blank, `\/` a slash. */
+/* Escapes of a string within a string would stick to the names beside them: `\n` is two blanks, `\/` a slash. */
 static char *without_escapes(const char *text)
 {
 	char *out = xstrdup(text), *to = out;
@@ -211,6 +220,7 @@ static char *without_escapes(const char *text)
 		if (*p == '\\' && p[1] == '/')
 			continue;
 		if (*p == '\\' && p[1] && strchr("nrt", p[1])) {
+			*to++ = ' ';
 			*to++ = ' ';
 			p++;
 			continue;
@@ -221,19 +231,31 @@ static char *without_escapes(const char *text)
 	return out;
 }
 
+struct words { struct walk *walk; struct err *e; int result; };
+
+/* What a key has named already stands there once in the end. */
+static void add_word(void *ctx, const char *ref, size_t at)
+{
+	struct words *x = ctx;
+
+	x->walk->at = at;
+	x->walk->span = strlen(ref);
+	if (x->result == 0)
+		x->result = walk_add(x->walk, ref, false, false, x->e);
+}
+
 int scan_words(struct walk *w, const char *text, struct err *e)
 {
-	auto_strv struct strv found = { 0 };
 	auto_free char *plain = without_escapes(text);
+	struct words x = { w, e, 0 };
+	size_t before = edit_mark(w);
 
 	if (strpbrk(plain, ":=") && scan_keys(w, plain, e) < 0)
 		return -1;
 	if (strpbrk(plain, " \n") && scan_words_behind(w, plain, e) < 0)
 		return -1;
-	ref_find(plain, &found);
-	/* What a key has named already stands there once in the end. */
-	for (size_t i = 0; i < found.n; i++)
-		if (walk_add(w, found.items[i], false, false, e) < 0)
-			return -1;
-	return 0;
+	ref_each(plain, add_word, &x);
+	if (strlen(plain) != strlen(text))      /* the places are others */
+		edit_forget(w, before);
+	return x.result;
 }

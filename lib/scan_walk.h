@@ -23,6 +23,8 @@ struct walk {
 	bool in_file;                   /* a file that a rule names: what a key calls an image is one */
 	struct scan_finds *out;
 	struct scan_env *envs; size_t n_envs;
+	struct scan_edit *edit;         /* finds are replaced, not listed; NULL = they are listed */
+	size_t at, span;                /* where the find stands in the text that is looked at; span 0: in pieces, or nowhere */
 };
 
 int walk_add(struct walk *w, const char *image, bool certain, bool disabled, struct err *e) MUST_CHECK;
@@ -48,15 +50,30 @@ bool scan_with_host(const char *text);  /* … with a registry */
 bool rule_for(const struct scan_rule *r, const struct walk *w);         /* its chart is this one */
 bool rule_names_env(const struct walk *w, const char *name);
 /* A triple in a map: 1: added, its keys are done. 0: there is none. */
-int rule_triple(struct walk *w, const json_t *map, struct err *e) MUST_CHECK;
+int rule_triple(struct walk *w, json_t *map, struct err *e) MUST_CHECK;
 bool rule_triple_key(const struct walk *w, const json_t *map, const char *key);
 void rule_keep_env(struct walk *w, const char *name, const char *value);
 int rule_joins(struct walk *w, const struct helm_objects *objects, bool tests, struct err *e) MUST_CHECK;
 void rule_forget_envs(struct walk *w);
 
 /* scan_pair.c: an image said by several keys of one map. 1: added, scan_pair_key's keys are done. */
-int scan_pair(struct walk *w, const json_t *map, struct err *e) MUST_CHECK;
+int scan_pair(struct walk *w, json_t *map, struct err *e) MUST_CHECK;
 bool scan_pair_key(const char *key);
+
+/* scan_edit.c: what is found is replaced. A find at the walk's place; then what was found since `before` in a text. */
+void edit_found(struct walk *w, const char *image);
+size_t edit_mark(const struct walk *w);
+void edit_forget(struct walk *w, size_t before);
+void edit_leaf(struct walk *w, json_t *leaf, size_t before);
+/* The bytes that base64 in a leaf stood for. */
+void edit_base64(struct walk *w, const char *encoded, const char *text, size_t before);
+/* A text whose documents were walked: those are as they should be, the text not yet. before: edit_words in front of it. */
+size_t edit_words(const struct walk *w);
+void edit_embedded(struct walk *w, const char *text, const json_t *docs, size_t before);
+/* An image said by several keys of a map, of which these name its registry (may be NULL) and the rest. */
+void edit_pair(struct walk *w, json_t *map, const char *registry, const char *name, const char *image);
+/* Key of the repository, and text of the name behind it. false: there is nothing to put there. */
+bool edit_triple(struct walk *w, json_t *map, const char *repository, const char *name, const char *image);
 
 /* scan_archive.c: bytes that are an archive are searched; anything else is nothing. */
 int scan_bytes(struct walk *w, const void *p, size_t n, struct err *e) MUST_CHECK;

@@ -64,6 +64,9 @@ bool ref_looks_like(const char *text);
  * appearance, repeats included. Paths from the root and addresses are none. Pieces end at any character that no reference has, so `--image=REF,` is found; docker:// and oci://
  * in front are cut off. */
 void ref_find(const char *text, struct strv *out);
+/* The same, each with its place: ref stands at text + at. */
+typedef void (*ref_seen_fn)(void *ctx, const char *ref, size_t at);
+void ref_each(const char *text, ref_seen_fn fn, void *ctx);
 
 /* Where things go on site. Borrowed strings. host NULL: not known yet (at build without a site). */
 struct ref_site {

@@ -73,6 +73,17 @@ void scan_release(struct scan_finds *f);
 int scan_objects(const struct helm_objects *objects, const char *chart, const struct scan_rule *rules, size_t n_rules,
 		 bool tests, struct scan_finds *out, struct err *e) MUST_CHECK;
 
+/* What the image at a find is to be called: owned, NULL = as it is. A tag that only nodes know is given as "NAME:{}", and
+ * answered with any tag. */
+struct scan_names { char *(*target)(void *ctx, const char *image); void *ctx; };
+
+/* Every image that scan_objects would find in this one object, in its own place, is renamed there. The object is changed and
+ * must share no part with another. Texts keep every other byte; a document in a text is changed only if it then says
+ * nothing else that is new. Of images said by several keys the registry and the repository are set. Keys, joins, archives,
+ * names in pieces and escaped ones stay: a proof finds those. */
+int scan_rename(json_t *object, const char *chart, const struct scan_rule *rules, size_t n_rules,
+		const struct scan_names *names, bool *changed, struct err *e) MUST_CHECK;
+
 /* The images that a chart's author lists: `artifacthub.io/images` in the Chart.yaml of the archive. Maybes, with the
  * kind "Chart". Damage of that list is passed over: nobody but people reads it. */
 int scan_chart_annotations(const void *archive, size_t n, const char *chart, struct scan_finds *out, struct err *e) MUST_CHECK;
