@@ -6,6 +6,8 @@
 #include <airgap/proc.h>
 #include <airgap/yaml.h>
 
+#include "helm_post.h"
+
 #include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -29,15 +31,16 @@ static void cluster_args(const struct helm *h, struct strv *a)
 		strv_pushf(a, "--kube-context=%s", h->context);
 }
 
-static void helm_env(const struct helm *h, bool cluster, struct strv *env)
+static void helm_env(const struct helm *h, bool cluster, const char *plugins, struct strv *env)
 {
 	static const char *const folders[] = { "HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME",
-					       "HELM_REPOSITORY_CACHE", "HELM_PLUGINS", "TMPDIR", "HOME" };
+					       "HELM_REPOSITORY_CACHE", "TMPDIR", "HOME" };
 	static const char *const inside[] = { "KUBERNETES_SERVICE_HOST", "KUBERNETES_SERVICE_PORT" };
 	const char *path = getenv("PATH");
 
 	for (size_t i = 0; i < ARRAY_LEN(folders); i++)
 		strv_pushf(env, "%s=%s", folders[i], h->home);
+	strv_pushf(env, "HELM_PLUGINS=%s", plugins ? plugins : h->home);
 	strv_pushf(env, "HELM_REGISTRY_CONFIG=%s/registry.json", h->home);
 	strv_pushf(env, "HELM_REPOSITORY_CONFIG=%s/repositories.yaml", h->home);
 	strv_push(env, "HELM_NO_PLUGINS=1");
@@ -53,6 +56,7 @@ static void helm_env(const struct helm *h, bool cluster, struct strv *env)
 }
 
 struct call {
+	const char *plugins;            /* folder; NULL = there is none */
 	struct proc proc;
 	int status;
 };
@@ -62,7 +66,7 @@ static int run(struct helm *h, const struct strv *args, bool cluster, unsigned t
 {
 	auto_strv struct strv env = { 0 };
 
-	helm_env(h, cluster, &env);
+	helm_env(h, cluster, c->plugins, &env);
 	c->proc = (struct proc){ .argv = args->items, .env = env.items, .exe_fd = h->fd, .timeout = timeout };
 	return proc_run(&c->proc, out, &c->status, e);
 }
@@ -99,7 +103,7 @@ int helm_open(struct helm *h, const char *path, struct err *e)
 {
 	auto_strv struct strv a = { 0 };
 	auto_buf struct buf out = BUF_INIT(4096);
-	struct call c;
+	struct call c = { 0 };
 
 	if (h->fd <= 0) {
 		h->path = proc_which(path ? path : "helm");
@@ -253,7 +257,7 @@ int helm_template(struct helm *h, const struct helm_render *r, struct helm_objec
 	CLEANUP(remove_files) struct strv files = { 0 };
 	auto_buf struct buf text = BUF_INIT(OUTPUT_MAX);
 	auto_strv struct strv a = { 0 };
-	struct call c;
+	struct call c = { 0 };
 
 	start_args(h, &a, "template");
 	if (render_args(h, r, &files, &a, e) < 0)
@@ -291,7 +295,7 @@ void helm_release_free(struct helm_release *r)
 /* Runs a query; 1 = answered, 0 = no such release. */
 static int query(struct helm *h, struct strv *a, const char *what, struct buf *out, struct err *e)
 {
-	struct call c;
+	struct call c = { 0 };
 
 	cluster_args(h, a);
 	if (run(h, a, true, QUERY_SECONDS, out, &c, e) < 0)
@@ -454,9 +458,9 @@ static void force_args(const struct helm *h, struct strv *a)
 }
 
 static int change(struct helm *h, const struct strv *a, const char *what, const char *release, unsigned timeout,
-		  struct err *e)
+		  const char *plugins, struct err *e)
 {
-	struct call c;
+	struct call c = { .plugins = plugins };
 
 	/* helm's --timeout counts anew for hooks before, the wait, and hooks after. */
 	if (run(h, a, true, 3 * MIN(timeout, 1u << 28) + OVERRUN_SECONDS, NULL, &c, e) < 0)
@@ -468,12 +472,13 @@ static int change(struct helm *h, const struct strv *a, const char *what, const 
 
 int helm_upgrade(struct helm *h, const struct helm_install *in, struct err *e)
 {
+	CLEANUP(helm_post_release) struct helm_post_files post = { 0 };
 	CLEANUP(remove_files) struct strv files = { 0 };
 	auto_strv struct strv a = { 0 };
 
 	start_args(h, &a, "upgrade");
 	strv_push(&a, "--install");
-	if (render_args(h, &in->render, &files, &a, e) < 0)
+	if (render_args(h, &in->render, &files, &a, e) < 0 || (in->post && helm_post_prepare(h, in->post, &post, &a, e) < 0))
 		return -1;
 	cluster_args(h, &a);
 	force_args(h, &a);
@@ -483,7 +488,7 @@ int helm_upgrade(struct helm *h, const struct helm_install *in, struct err *e)
 	strv_pushf(&a, "--timeout=%us", in->timeout);
 	if (in->take_ownership)
 		strv_push(&a, "--take-ownership");
-	return change(h, &a, "upgrade", in->render.release, in->timeout, e);
+	return change(h, &a, "upgrade", in->render.release, in->timeout, post.dir, e);
 }
 
 int helm_rollback(struct helm *h, const char *release, const char *ns, uint64_t revision, unsigned timeout, struct err *e)
@@ -499,7 +504,7 @@ int helm_rollback(struct helm *h, const char *release, const char *ns, uint64_t 
 	strv_push(&a, "--wait");
 	strv_push(&a, "--wait-for-jobs");
 	strv_pushf(&a, "--timeout=%us", timeout);
-	return change(h, &a, "rollback", release, timeout, e);
+	return change(h, &a, "rollback", release, timeout, NULL, e);
 }
 
 int helm_uninstall(struct helm *h, const char *release, const char *ns, unsigned timeout, struct err *e)
@@ -513,5 +518,5 @@ int helm_uninstall(struct helm *h, const char *release, const char *ns, unsigned
 	strv_push(&a, "--ignore-not-found");
 	strv_push(&a, "--wait");
 	strv_pushf(&a, "--timeout=%us", timeout);
-	return change(h, &a, "uninstall", release, timeout, e);
+	return change(h, &a, "uninstall", release, timeout, NULL, e);
 }

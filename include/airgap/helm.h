@@ -4,7 +4,7 @@
  *	auto_helm struct helm h = { 0 };
  *	if (helm_open(&h, NULL, e) < 0) ...             // from PATH, or a path or checked descriptor
  *
- * Every call runs with private HELM_* folders, no plugins, KUBECONFIG only where a cluster is meant,
+ * Every call runs with private HELM_* folders, no plugins but ours, KUBECONFIG only where a cluster is meant,
  * LC_ALL=C, values in a 0600 file of the private folder (removed after the call) and never in argv.
  */
 #pragma once
@@ -60,8 +60,14 @@ int helm_list(struct helm *h, json_t **out, struct err *e) MUST_CHECK;
 int helm_get_values(struct helm *h, const char *release, const char *ns, json_t **out, struct err *e) MUST_CHECK;
 int helm_get_manifest(struct helm *h, const char *release, const char *ns, struct helm_objects *out, struct err *e) MUST_CHECK;
 
+/* What is rendered goes through `PROGRAM COMMAND FILE` before it is installed, from its stdin to its stdout. FILE, 0600 in
+ * a private folder and gone after the call, holds the bytes. Helm 4 runs it as a plugin of its own and shows it hooks, too;
+ * helm 3 does not. CRDs of a chart's crds/ go past it with both. */
+struct helm_post { const char *program, *command; const void *bytes; size_t n; };
+
 struct helm_install {
 	struct helm_render render;
+	const struct helm_post *post;   /* NULL = installed as rendered */
 	unsigned timeout;               /* seconds */
 	bool take_ownership;
 };
