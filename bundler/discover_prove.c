@@ -155,7 +155,7 @@ static int judge(const struct proving *p, struct item *x, const char *ns, const 
 	const struct site *site = &x->place->site;
 	const struct proof how = {
 		.contents = &p->run->lock->contents, .rules = &p->rules, .names = site_names(site),
-		.upstream = str_eq(site->registry.rewrite, "mirror") || str_eq(site->registry.rewrite, "post-render"),
+		.upstream = site_rewrite(site) != SITE_VALUES,
 	};
 	const char *own = x->step->kind == STEP_RUN ? x->step->run.pod_security : NULL;
 	const char *level = own ? own : ns ? steps_pod_security(&x->place->steps, ns) : NULL;

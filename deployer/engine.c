@@ -122,7 +122,7 @@ static void hash_content(struct hash *h, const struct session *s, const struct s
 		auto_free char *target = NULL;
 		struct err ignored;
 
-		if (session_image_target(s, s->contents.images[i].ref, &target, &ignored) == 0 && strcmp(target, r->image) == 0)
+		if (session_image_name(s, s->contents.images[i].ref, &target, &ignored) == 0 && strcmp(target, r->image) == 0)
 			hash_add(h, s->contents.images[i].target.b, sizeof(s->contents.images[i].target.b));
 	}
 }
@@ -140,6 +140,18 @@ static json_t *without_order(const struct step *s)
 		json_object_set_new(doc, "release", release);
 	}
 	return doc;
+}
+
+/* Where names lead that no value says: the registry is another, and so is what was made. */
+static void hash_names(struct hash *h, const struct session *s)
+{
+	const struct site_registry *r = &s->site.registry;
+
+	if (site_rewrite(&s->site) != SITE_POST_RENDER)
+		return;
+	hash_add(h, r->host, strlen(r->host) + 1);
+	hash_add(h, r->prefix ? r->prefix : "", r->prefix ? strlen(r->prefix) + 1 : 1);
+	hash_add(h, r->keep_host ? "y" : "n", 1);
 }
 
 int engine_step_digest(struct engine *g, const struct step *s, struct digest *out, struct err *e)
@@ -160,6 +172,8 @@ int engine_step_digest(struct engine *g, const struct step *s, struct digest *ou
 		if (c)
 			hash_add(&h, c->archive.b, sizeof(c->archive.b));
 	}
+	if (s->kind == STEP_RELEASE || s->kind == STEP_APPLY)
+		hash_names(&h, g->session);
 	if (s->kind == STEP_RUN || s->kind == STEP_PROBE)
 		hash_content(&h, g->session, s->kind == STEP_RUN ? &s->run : &s->probe.run);
 	*out = hash_end(&h);

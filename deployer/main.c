@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "commands.h"
+#include "post_render.h"
 
 int main(int argc, char **argv)
 {
@@ -27,5 +28,7 @@ int main(int argc, char **argv)
 		{ 0 }
 	};
 
+	if (post_render_is(argc, argv))
+		return post_render_main(argv[2]);
 	return cli_main("deployer", "Installs what `bundler build` wrote, where there is no internet.", cmds, argc, argv);
 }

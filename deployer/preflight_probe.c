@@ -176,7 +176,7 @@ static int push_images(const struct probing *p, struct err *e)
 		for (size_t k = 0; k < s->contents.n_images; k++) {
 			auto_free char *target = NULL;
 
-			if (session_image_target(s, s->contents.images[k].ref, &target, e) < 0)
+			if (session_image_name(s, s->contents.images[k].ref, &target, e) < 0)
 				return -1;
 			if (strcmp(target, image) == 0)
 				strv_push(&wanted, s->contents.images[k].ref);

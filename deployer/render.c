@@ -1,8 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "render.h"
 
+#include "post_render.h"
+
 #include <airgap/reserved.h>
 #include <airgap/schema_hint.h>
+
+#include <unistd.h>
 
 /* "v1.36.3" as the cluster says it, else what the site file or the build named. */
 static const char *kube_version(const struct session *s)
@@ -51,6 +55,21 @@ static int explain(struct session *s, struct err *e)
 	return err_set(e, ERR_MALFORMED, "%s", hint);
 }
 
+/* What post-render goes by. */
+static int name_images(struct session *s, struct err *e)
+{
+	rewrite_release(&s->rewrite);
+	rewrite_begin(&s->rewrite);
+	for (size_t i = 0; i < s->contents.n_images; i++) {
+		const struct content_image *image = &s->contents.images[i];
+		auto_free char *target = NULL;
+
+		if (session_image_target(s, image->ref, &target, e) < 0 || rewrite_add(&s->rewrite, image, target, e) < 0)
+			return -1;
+	}
+	return 0;
+}
+
 int render_steps(struct session *s, const json_t *installed, struct steps *out, struct err *e)
 {
 	auto_json json_t *values = NULL;
@@ -60,6 +79,8 @@ int render_steps(struct session *s, const json_t *installed, struct steps *out, 
 	if (!s->contents.site)
 		return err_set(e, ERR_PREFLIGHT, "bundle '%s': carries no site chart: name one with `site:` in its manifest",
 			       s->contents.name);
+	if (name_images(s, e) < 0)
+		return -1;
 	values = site_values(s, installed, e);
 	if (!values || session_chart(s, s->contents.site, &chart, e) < 0)
 		return -1;
@@ -70,6 +91,43 @@ int render_steps(struct session *s, const json_t *installed, struct steps *out, 
 	if (helm_template(&s->helm, &r, &objects, e) < 0)
 		return explain(s, e);
 	return steps_parse(&objects, out, e);
+}
+
+/* ---- releases */
+
+int render_rename(struct session *s, const char *chart, json_t **object, bool *changed, struct err *e)
+{
+	json_t *own = json_deep_copy(*object);
+
+	json_decref(*object);
+	*object = own;
+	return rewrite_object(&s->rewrite, chart, &s->rules, own, changed, e);
+}
+
+/* "web/crds/x.yaml", "web/charts/db/crds/y.yaml": helm installs these before it renders. */
+static bool in_crds(const char *source)
+{
+	const char *folder = strstr(source, "/crds/"), *templates = strstr(source, "/templates/");
+
+	return folder && (!templates || folder < templates);
+}
+
+static int rename_release(struct session *s, const char *chart, struct helm_objects *o, struct err *e)
+{
+	for (size_t i = 0; i < o->n; i++) {
+		struct helm_object *x = &o->items[i];
+		bool changed;
+
+		if (x->test || in_crds(x->source))
+			continue;
+		if (render_rename(s, chart, &x->object, &changed, e) < 0)
+			return -1;
+		if (changed && x->hook && s->helm.major == 3)
+			return err_set(e, ERR_PREFLIGHT, "chart '%s': %s: the hook %s/%s names images upstream, and helm 3 does not "
+				       "post-render hooks: use helm 4, or set the image keys of the hook in the site chart", chart,
+				       x->source, jdoc_text(x->object, "kind", NULL), jdoc_text(x->object, "metadata", "name", NULL));
+	}
+	return 0;
 }
 
 int render_release(struct session *s, const struct step_release *r, const json_t *values, bool is_upgrade,
@@ -84,5 +142,29 @@ int render_release(struct session *s, const struct step_release *r, const json_t
 				      .kube_version = kube_version(s), .api_versions = &s->api_versions,
 				      .is_upgrade = is_upgrade };
 
-	return helm_template(&s->helm, &render, out, e);
+	if (helm_template(&s->helm, &render, out, e) < 0)
+		return -1;
+	return site_rewrite(&s->site) == SITE_POST_RENDER ? rename_release(s, r->chart, out, e) : 0;
+}
+
+/* ---- the post-renderer: this program again */
+
+int render_post_begin(struct session *s, const char *chart, struct render_post *out, struct err *e)
+{
+	*out = (struct render_post){ .names = BUF_INIT(REWRITE_MAX) };
+	if (site_rewrite(&s->site) != SITE_POST_RENDER)
+		return 0;
+	if (rewrite_dump(&s->rewrite, chart, &s->rules, &out->names, e) < 0)
+		return err_wrap(e, "chart '%s': post-render", chart);
+	/* Not by its path: another version may stand there by now. */
+	out->program = xasprintf("/proc/%ld/exe", (long)getpid());
+	out->post = (struct helm_post){ out->program, POST_RENDER, out->names.ptr, out->names.len };
+	return 0;
+}
+
+void render_post_release(struct render_post *p)
+{
+	free(p->program);
+	buf_release(&p->names);
+	*p = (struct render_post){ 0 };
 }

@@ -299,6 +299,7 @@ void session_release(struct session *s)
 	helm_close(&s->helm);
 	kubectl_close(&s->kubectl);
 	site_release(&s->site);
+	rewrite_release(&s->rewrite);
 	scan_rules_release(&s->rules);
 	contents_release(&s->contents);
 	if (s->bundle)
@@ -357,7 +358,8 @@ int session_chart(struct session *s, const char *name, char **out, struct err *e
 struct proof session_proof(const struct session *s)
 {
 	return (struct proof){ .contents = &s->contents, .rules = &s->rules, .names = site_names(&s->site),
-			       .upstream = str_eq(s->site.registry.rewrite, "mirror") };
+			       .upstream = site_rewrite(&s->site) == SITE_MIRROR,
+			       .renamed = site_rewrite(&s->site) == SITE_POST_RENDER };
 }
 
 int session_image_target(const struct session *s, const char *ref, char **out, struct err *e)
@@ -371,5 +373,16 @@ int session_image_target(const struct session *s, const char *ref, char **out, s
 	if (ref_parse(ref, &r, e) < 0 || ref_target(&r, &names, &target, e) < 0)
 		return err_wrap(e, "image '%s'", ref);
 	*out = ref_format(&target);
+	return 0;
+}
+
+int session_image_name(const struct session *s, const char *ref, char **out, struct err *e)
+{
+	if (session_image_target(s, ref, out, e) < 0)
+		return -1;
+	if (site_rewrite(&s->site) == SITE_MIRROR) {
+		free(*out);
+		*out = xstrdup(ref);
+	}
 	return 0;
 }

@@ -18,6 +18,7 @@
 #include <airgap/kubectl.h>
 #include <airgap/proof.h>
 #include <airgap/registry.h>
+#include <airgap/rewrite.h>
 #include <airgap/scan.h>
 #include <airgap/site.h>
 
@@ -45,6 +46,7 @@ struct session {
 	struct contents contents;
 	struct scan_rules rules;        /* where images hide, as the bundle says */
 	struct site site;
+	struct rewrite rewrite;         /* names of carried images on site, for post-render; made by render_steps */
 	char *state_dir;
 	struct helm helm;
 	struct kubectl kubectl;
@@ -83,3 +85,5 @@ int session_chart_file(struct session *s, const char *chart, const char *file, s
 struct proof session_proof(const struct session *s);
 /* Full site reference of a carried image: "REGISTRY/PREFIX/PATH:TAG". ERR_PREFLIGHT when it is not carried. */
 int session_image_target(const struct session *s, const char *ref, char **out, struct err *e) MUST_CHECK;
+/* What pods call it: that, or the upstream name where nodes have mirrors. */
+int session_image_name(const struct session *s, const char *ref, char **out, struct err *e) MUST_CHECK;

@@ -21,12 +21,27 @@ static int load_file(struct engine *g, const char *name, json_t **out, struct er
 	return *out ? 0 : -1;
 }
 
+static int rename_all(struct engine *g, const struct step *s, json_t *objects, struct err *e)
+{
+	for (size_t i = 0; i < json_array_size(objects); i++) {
+		auto_json json_t *object = json_incref(json_array_get(objects, i));
+		bool ignored;
+
+		if (render_rename(g->session, s->id, &object, &ignored, e) < 0)
+			return -1;
+		json_array_set(objects, i, object);
+	}
+	return 0;
+}
+
 int step_apply_objects(struct engine *g, const struct step *s, bool placeholders, json_t **out, struct err *e)
 {
 	auto_json json_t *objects = NULL;
 
 	if (s->apply.file ? load_file(g, s->apply.file, &objects, e) < 0
 			  : !(objects = secrets_resolve(g->secrets, s->id, s->apply.objects, placeholders, e)))
+		return -1;
+	if (site_rewrite(&g->session->site) == SITE_POST_RENDER && rename_all(g, s, objects, e) < 0)
 		return -1;
 	live_set_namespace(objects, s->apply.ns);
 	*out = TAKE(objects);

@@ -281,16 +281,18 @@ static int install(struct engine *g, const struct step *s, const struct helm_rel
 		   struct err *e)
 {
 	const struct step_release *r = &s->release;
+	auto_render_post struct render_post post = { 0 };
 	auto_free char *chart = NULL;
 	unsigned seconds = RELEASE_SECONDS;
 
 	if (!steps_duration(r->timeout, RELEASE_SECONDS, &seconds))
 		return err_set(e, ERR_MALFORMED, "timeout '%s'", r->timeout);
-	if (session_chart(g->session, r->chart, &chart, e) < 0)
+	if (session_chart(g->session, r->chart, &chart, e) < 0 || render_post_begin(g->session, r->chart, &post, e) < 0)
 		return -1;
 
 	struct helm_install in = {
 		.render = { .chart = chart, .release = r->name, .ns = r->ns, .values = values },
+		.post = post.program ? &post.post : NULL,
 		.timeout = seconds,
 		.take_ownership = r->take_ownership || g->take_ownership,
 	};

@@ -16,37 +16,40 @@ static bool has_digest(const struct content_image *image, const struct digest *d
 	return false;
 }
 
-/* Carried under this site reference? Compares with every target: images are few hundreds. *pinned: it is, but the
- * digest that is asked for is of an index that did not come whole. */
-static bool is_target(const struct proof *p, const struct ref *r, bool *pinned)
+/* The two names of a carried image; false: it has none. */
+static bool names_of(const struct proof *p, const struct content_image *image, struct ref *from, struct ref *to)
 {
+	struct err ignored;
+
+	return ref_parse(image->ref, from, &ignored) == 0 && ref_target(from, &p->names, to, &ignored) == 0;
+}
+
+/* Carried under this reference, as the site or, `upstream`, as its makers call it? Compares with every image: they are few
+ * hundreds. *pinned: it is, but the digest that is asked for is of an index that did not come whole. */
+static bool is_carried(const struct proof *p, const struct ref *r, bool upstream, bool *pinned)
+{
+	/* A name without a tag is pulled as latest. */
+	const char *tag = r->tag ? r->tag : "latest";
+
 	*pinned = false;
 	for (size_t i = 0; i < p->contents->n_images; i++) {
 		const struct content_image *image = &p->contents->images[i];
 		auto_ref struct ref from = { 0 }, to = { 0 };
-		struct err ignored;
 
-		if (ref_parse(image->ref, &from, &ignored) < 0 || ref_target(&from, &p->names, &to, &ignored) < 0)
+		if (!names_of(p, image, &from, &to))
 			continue;
-		if (strcmp(to.host, r->host) != 0 || strcmp(to.path, r->path) != 0)
+
+		const struct ref *name = upstream ? &from : &to;
+
+		if (!str_eq(name->host, r->host) || strcmp(name->path, r->path) != 0)
 			continue;
 		if (r->has_digest && has_digest(image, &r->digest))
 			return true;
 		*pinned = *pinned || (r->has_digest && digest_eq(&r->digest, &image->digest));
-		/* A name without a tag is pulled as latest. */
-		if (!r->has_digest && (strcmp(r->tag ? r->tag : "latest", to.tag) == 0 ||
-				       strv_has(&image->tags, r->tag ? r->tag : "latest")))
+		if (!r->has_digest && (strcmp(tag, to.tag) == 0 || strv_has(&image->tags, tag)))
 			return true;
 	}
 	return false;
-}
-
-/* Carried under its upstream name. */
-static bool is_carried(const struct proof *p, const struct ref *r)
-{
-	auto_free char *name = ref_format(r);
-
-	return contents_image(p->contents, name) != NULL;
 }
 
 static bool on_site(const struct proof *p, const struct ref *r)
@@ -66,13 +69,20 @@ static const char *judge_pattern(const struct proof *p, const char *image)
 
 	if (!colon || ref_parse(name, &r, &ignored) < 0)
 		return "not an image reference: correct the chart's values";
-	if (!on_site(p, &r))
+
+	bool upstream = p->upstream && !on_site(p, &r);
+
+	if (!upstream && !on_site(p, &r))
 		return "does not point to the site registry: set the chart's image keys in the site chart";
 	for (size_t i = 0; i < p->contents->n_images; i++) {
 		auto_ref struct ref from = { 0 }, to = { 0 };
 
-		if (ref_parse(p->contents->images[i].ref, &from, &ignored) == 0 && ref_target(&from, &p->names, &to, &ignored) == 0 &&
-		    strcmp(to.path, r.path) == 0 && to.tag && strncmp(to.tag, colon + 1, n) == 0)
+		if (!names_of(p, &p->contents->images[i], &from, &to))
+			continue;
+
+		const struct ref *known = upstream ? &from : &to;
+
+		if (str_eq(known->host, r.host) && strcmp(known->path, r.path) == 0 && strncmp(to.tag, colon + 1, n) == 0)
 			return NULL;
 	}
 	return "not in the bundle for any node: build it again with this site file and the facts of this site";
@@ -136,11 +146,31 @@ static bool is_waived(const struct proof *p, const char *image)
 
 /* ---- judging */
 
+static const char lacking[] = "not in the bundle: build it again with this site file";
+static const char pinning[] = "pins an index of which the bundle has one platform alone: build it with all platforms of this image";
+static const char elsewhere[] = "does not point to the site registry: set the chart's image keys in the site chart";
+
+/* A name that is not of the site. What is carried and not renamed is out of the post-renderer's reach: in crds/, in an archive,
+ * in pieces. */
+static const char *judge_upstream(const struct proof *p, const struct ref *r, bool certain)
+{
+	bool pinned, carried = is_carried(p, r, true, &pinned);
+
+	if (p->upstream)
+		return carried ? NULL : pinned ? pinning : certain ? lacking : NULL;
+	if (carried && p->renamed)
+		return "names the upstream registry where post-render does not reach: set this key in the site chart";
+	if (certain)
+		return p->renamed ? lacking : elsewhere;
+	return carried ? "names the upstream registry: set this key in the site chart" : NULL;
+}
+
 /* NULL when all is well, else what is wrong and what to do. */
 static const char *judge(const struct proof *p, const struct scan_find *f)
 {
 	auto_ref struct ref r = { 0 };
 	struct err ignored;
+	bool pinned;
 
 	if (f->disabled)
 		return NULL;
@@ -148,21 +178,9 @@ static const char *judge(const struct proof *p, const struct scan_find *f)
 		return judge_pattern(p, f->image);
 	if (ref_parse(f->image, &r, &ignored) < 0)
 		return f->certain ? "not an image reference: correct the chart's values" : NULL;
-	if (on_site(p, &r)) {
-		bool pinned;
-
-		if (is_target(p, &r, &pinned))
-			return NULL;
-		return pinned ? "pins an index of which the bundle has one platform alone: build it with all platforms of this image"
-			      : "not in the bundle: build it again with this site file";
-	}
-	if (is_carried(p, &r))
-		return p->upstream ? NULL : f->certain ? "does not point to the site registry: set the chart's image keys in the site chart"
-						       : "names the upstream registry: set this key in the site chart";
-	if (!f->certain)
-		return NULL;
-	return p->upstream ? "not in the bundle: build it again with this site file"
-			   : "does not point to the site registry: set the chart's image keys in the site chart";
+	if (!on_site(p, &r))
+		return judge_upstream(p, &r, f->certain);
+	return is_carried(p, &r, false, &pinned) ? NULL : pinned ? pinning : lacking;
 }
 
 int proof_images(const struct proof *p, const char *chart, const struct helm_objects *o, struct strv *out, struct err *e)

@@ -7,6 +7,9 @@
 #define SITE_MAX (1u << 20)
 
 static const char *const modes[] = { "existing", "serve", "install", NULL };
+static const char *const rewrites[] = {
+	[SITE_VALUES] = "values+verify", [SITE_POST_RENDER] = "post-render", [SITE_MIRROR] = "mirror"
+};
 
 static const struct field registry_fields[] = {
 	F_STR(struct site_registry, host, "host", 0),
@@ -99,16 +102,29 @@ bool site_profile_ok(const char *profile)
 	return false;
 }
 
+/* ARRAY_LEN(rewrites): none of them. */
+static size_t find_rewrite(const char *name)
+{
+	size_t i = SITE_VALUES;
+
+	while (name && *name && i < ARRAY_LEN(rewrites) && strcmp(rewrites[i], name) != 0)
+		i++;
+	return i;
+}
+
+enum site_rewrite site_rewrite(const struct site *s)
+{
+	return (enum site_rewrite)find_rewrite(s->registry.rewrite);
+}
+
 static int check_registry(const struct site_registry *r, const char *subject, struct err *e)
 {
-	const char *rewrite = r->rewrite && *r->rewrite ? r->rewrite : "values+verify";
-
-	if (strcmp(rewrite, "post-render") == 0 || strcmp(rewrite, "mirror") == 0)
-		return err_set(e, ERR_UNSUPPORTED, "%s: registry.rewrite: '%s' is not supported by this version: use values+verify",
-			       subject, rewrite);
-	if (strcmp(rewrite, "values+verify") != 0)
+	if (find_rewrite(r->rewrite) == ARRAY_LEN(rewrites))
 		return err_set(e, ERR_MALFORMED, "%s: registry.rewrite: '%s': use values+verify, post-render or mirror",
-			       subject, rewrite);
+			       subject, r->rewrite);
+	if (find_rewrite(r->rewrite) == SITE_MIRROR)
+		return err_set(e, ERR_UNSUPPORTED, "%s: registry.rewrite: 'mirror' is not supported by this version: use post-render",
+			       subject);
 	if (r->mode != SITE_EXISTING)
 		return err_set(e, ERR_UNSUPPORTED, "%s: registry.mode: '%s' is not supported by this version: use existing",
 			       subject, modes[r->mode]);

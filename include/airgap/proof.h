@@ -24,6 +24,7 @@ struct proof {
 	struct ref_site names;                  /* what it is called on site */
 	bool upstream;                          /* rewrite `mirror`, or `post-render` not done yet: the upstream name of what is
 						 * carried is as good */
+	bool renamed;                           /* `post-render` has been done: what is left was out of its reach */
 };
 
 /* 0: proved. -1: ERR_PROOF with the number of violations; all of them in `out` (may be NULL). */

@@ -11,6 +11,12 @@
 #include <airgap/yaml.h>
 
 enum site_mode { SITE_EXISTING, SITE_SERVE, SITE_INSTALL };
+/* How the names of images become the site registry's. */
+enum site_rewrite {
+	SITE_VALUES,            /* values+verify: by the charts' values; what is left is refused */
+	SITE_POST_RENDER,       /* post-render: what has no value is renamed in the rendered output */
+	SITE_MIRROR             /* mirror: they stay, the nodes' runtimes ask the site registry for them */
+};
 
 struct site_registry {
 	char *host;             /* nodes pull from here: "registry.site:5000" */
@@ -43,5 +49,6 @@ int site_check(json_t *doc, const struct ydoc_marks *marks, const char *subject,
 void site_release(struct site *s);
 bool site_profile_ok(const char *profile);
 
+enum site_rewrite site_rewrite(const struct site *s);
 struct ref_site site_names(const struct site *s);       /* for ref_target; borrowed */
 const char *site_push_host(const struct site *s);
