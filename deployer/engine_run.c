@@ -167,6 +167,19 @@ static void record_failure(struct engine *g, const struct step *s, const struct 
 static void note_release(struct journal_record *r)
 {
 	free(r->note);
+	json_decref(r->made);
+}
+
+/* With what has to be known to remove it one day. */
+static int record_start(struct engine *g, const struct step *s, const struct digest *now, struct err *e)
+{
+	CLEANUP(note_release) struct journal_record r = { 0 };
+	auto_json json_t *objects = NULL;
+
+	if (s->kind == STEP_APPLY && step_apply_objects(g, s, true, &objects, e) < 0)
+		return -1;
+	r.made = steps_keep(g->steps, s, objects);
+	return record(g, s, &r, now, "started", e);
 }
 
 static int do_step(struct run *run, const struct step *s, const struct digest *now, struct err *e)
@@ -176,7 +189,7 @@ static int do_step(struct run *run, const struct step *s, const struct digest *n
 	struct digest after;
 
 	log_debug("%s: start", s->id);
-	if (record(g, s, &r, now, "started", e) < 0)
+	if (record_start(g, s, now, e) < 0)
 		return -1;
 
 	if (step_actions[s->kind].run(g, s, &r, e) < 0) {

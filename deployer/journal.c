@@ -15,13 +15,17 @@
 /*
  * STATE/journal-STREAM: a line per record, "<16 hex of its sha256> <JSON>\n", appended and fsync'ed. A last line
  * without its newline or with another hash is what a killed run left: it and nothing before it is dropped.
- * airgap-system/airgap-journal-STREAM-N: {"records": [...]}, the last record of each step, PART at a time by
- * order of first appearance. A record may stand in two Secrets when machines took turns: the later one counts.
+ * airgap-system/airgap-journal-STREAM-N: {"records": [...]}, the last record of each step, in the Secret it was put into
+ * first; PART bytes make a Secret full. A record that has grown out of a full one goes into another, and may stand in two
+ * also when machines took turns: the later one counts.
  */
 #define JOURNAL_MAX (64u << 20)
 #define CHECK_HEX   16u
-#define PART        500u        /* records in one Secret: each is at most about 1 KiB */
+#define PART        (256u << 10)
+#define RECORD      600u        /* bytes of a record beside `made`, at most */
+#define MADE_MAX    (512u << 10)
 #define NOTE_MAX    300u
+#define NOWHERE     SIZE_MAX
 
 static const struct field record_fields[] = {
 	F_STR(struct journal_record, step, "step", F_REQUIRED),
@@ -31,6 +35,7 @@ static const struct field record_fields[] = {
 	F_U64(struct journal_record, revision, "revision", 0),
 	F_STR(struct journal_record, result, "result", F_REQUIRED),
 	F_STR(struct journal_record, note, "note", 0),
+	F_JSON(struct journal_record, made, "made", 0),
 	{ 0 }
 };
 static const struct type record_type = TYPE(struct journal_record, record_fields);
@@ -46,6 +51,8 @@ struct entry {
 	struct journal_record r;
 	bool stored;            /* the cluster has it */
 	bool begun;             /* the last one of the local file is `started` */
+	size_t part;            /* of the cluster's copy; NOWHERE = not in it yet */
+	size_t size;            /* about, there */
 };
 
 struct journal {
@@ -68,22 +75,45 @@ static size_t find(const struct journal *j, const char *step)
 	return j->n;
 }
 
-/* Takes the content of r. RFC 3339 in UTC compares as text; the later record wins, of equals the one that comes last. */
-static void remember(struct journal *j, struct journal_record *r, bool stored)
+static size_t made_size(const json_t *made)
 {
-	bool begun = !stored && strcmp(r->result, "started") == 0;
+	auto_buf struct buf text = BUF_INIT(MADE_MAX);
+	struct err ignored;
+
+	if (!made)
+		return 0;
+	return jdoc_dump(made, &text, &ignored) < 0 ? SIZE_MAX : text.len;
+}
+
+/* A record without `made` says nothing against the one before. */
+static void inherit(const struct journal_record *before, struct journal_record *r)
+{
+	if (!r->made && before->made && strcmp(r->result, "removed") != 0)
+		r->made = json_incref(before->made);
+}
+
+/* Takes the content of r. RFC 3339 in UTC compares as text; the later record wins, of equals the one that comes last.
+ * part: where the cluster has it, or NOWHERE. */
+static void remember(struct journal *j, struct journal_record *r, size_t part)
+{
+	bool stored = part != NOWHERE, begun = !stored && strcmp(r->result, "started") == 0;
 	size_t i = find(j, r->step);
 
 	if (i == j->n) {
 		GROW(j->last, j->n);
-		j->last[j->n++] = (struct entry){ *r, stored, begun };
+		j->last[j->n++] = (struct entry){ *r, stored, begun, part, RECORD + made_size(r->made) };
 	} else if (j->last[i].r.when && r->when && strcmp(r->when, j->last[i].r.when) < 0) {
 		decode_free(&record_type, r);
 	} else {
+		struct entry *last = &j->last[i];
+
 		if (stored)     /* of the cluster: says nothing of the local file */
-			begun = j->last[i].begun;
-		decode_free(&record_type, &j->last[i].r);
-		j->last[i] = (struct entry){ *r, stored, begun };
+			begun = last->begun;
+		else
+			part = last->part;
+		inherit(&last->r, r);
+		decode_free(&record_type, &last->r);
+		*last = (struct entry){ *r, stored, begun, part, RECORD + made_size(r->made) };
 	}
 	*r = (struct journal_record){ 0 };
 }
@@ -135,7 +165,7 @@ static int read_file(struct journal *j, struct err *e)
 
 		if (!end || !read_line(line, (size_t)(end - line), &r))
 			break;
-		remember(j, &r, false);
+		remember(j, &r, NOWHERE);
 		at += (size_t)(end - line) + 1;
 	}
 	return at < text.len ? cut_tail(j, text.ptr, at, text.len, e) : 0;
@@ -184,36 +214,62 @@ static int read_parts(struct journal *j, struct err *e)
 			return err_wrap(e, "secret " SYSTEM_NAMESPACE);
 		}
 		for (size_t i = 0; i < all.n; i++)
-			remember(j, &all.records[i], true);
+			remember(j, &all.records[i], part);
 		free(all.records);
 	}
 }
 
-static int write_part(struct journal *j, size_t part, struct err *e)
+static size_t last_part(const struct journal *j)
 {
-	size_t first = part * PART, n = MIN(PART, j->n - first);
-	auto_free char *name = part_name(j, part);
-	auto_free struct journal_record *some = xcalloc(n, sizeof(*some));
+	size_t last = 0;
+
+	for (size_t i = 0; i < j->n; i++)
+		if (j->last[i].part != NOWHERE)
+			last = MAX(last, j->last[i].part);
+	return last;
+}
+
+/* Into the part it is in, or else the last one; a full one takes no more, and lets go what grew too much. */
+static void place(struct journal *j, struct entry *entry)
+{
+	size_t part = entry->part == NOWHERE ? last_part(j) : entry->part, others = 0;
+
+	for (size_t i = 0; i < j->n; i++)
+		others += &j->last[i] != entry && j->last[i].part == part ? j->last[i].size : 0;
+	entry->part = others && others + entry->size > PART ? last_part(j) + 1 : part;
+}
+
+/* The whole Secret that the record is in. */
+static int store(struct journal *j, size_t i, struct err *e)
+{
+	auto_free struct journal_record *some = xcalloc(j->n, sizeof(*some));
 	struct records records = { some, 0 };
 
+	for (size_t k = 0; k < j->n; k++)
+		if (k == i || j->last[k].part == NOWHERE)
+			place(j, &j->last[k]);
+
+	size_t part = j->last[i].part;
+	auto_free char *name = part_name(j, part);
+
 	/* A step that is under way is as if it had never been done, for others. */
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(j->last[first + i].r.result, "started") != 0)
-			some[records.n++] = j->last[first + i].r;
+	for (size_t k = 0; k < j->n; k++)
+		if (j->last[k].part == part && strcmp(j->last[k].r.result, "started") != 0)
+			some[records.n++] = j->last[k].r;
 
 	auto_json json_t *doc = encode(&records_type, &records);
 
 	if (system_save(j->session, name, "journal", doc, e) < 0)
 		return -1;
-	for (size_t i = 0; i < n; i++)
-		j->last[first + i].stored = true;
+	for (size_t k = 0; k < j->n; k++)
+		j->last[k].stored = j->last[k].stored || j->last[k].part == part;
 	return 0;
 }
 
 int journal_sync(struct journal *j, struct err *e)
 {
 	for (size_t i = 0; i < j->n; i++)
-		if (!j->last[i].stored && strcmp(j->last[i].r.result, "started") != 0 && write_part(j, i / PART, e) < 0)
+		if (!j->last[i].stored && strcmp(j->last[i].r.result, "started") != 0 && store(j, i, e) < 0)
 			return -1;
 	return 0;
 }
@@ -305,15 +361,16 @@ int journal_add(struct journal *j, const struct journal_record *r, struct err *e
 	mine.when = xstrdup(system_now(now));
 	mine.result = xstrdup(r->result);
 	mine.note = copy_text(r->note, NOTE_MAX);
+	mine.made = made_size(r->made) == SIZE_MAX ? NULL : json_incref(r->made);
 
 	pthread_mutex_lock(&j->lock);
 
 	int rc = append(j, &mine, e);
 
 	if (rc == 0) {
-		remember(j, &mine, false);
+		remember(j, &mine, NOWHERE);
 		if (strcmp(r->result, "started") != 0 && !proc_interrupted)
-			rc = write_part(j, find(j, r->step) / PART, e);
+			rc = store(j, find(j, r->step), e);
 	}
 	pthread_mutex_unlock(&j->lock);
 	decode_free(&record_type, &mine);

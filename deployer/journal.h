@@ -6,6 +6,9 @@
  * `started` is written before it and to the local file alone: it says no more than that a pending Helm release is our
  * own leftover, which may be cleared away without asking. On another machine such a release is an error that says what
  * to do. The later record of a step wins, wherever it stands; what the cluster missed it gets at the next install.
+ *
+ * `made` is the step as steps_keep has it, given with `started`: what has to be known to remove it when no site says it any
+ * more. A later record without one keeps it, but for `removed`, which ends the step. References in it are not resolved.
  */
 #pragma once
 
@@ -17,8 +20,9 @@ struct journal_record {
 	char *bundle;           /* bundle id, hex */
 	char *when;             /* RFC 3339 */
 	uint64_t revision;      /* of a helm release, 0 = none */
-	char *result;           /* started | done | failed */
+	char *result;           /* started | done | failed | removed */
 	char *note;             /* chart version, or why it failed */
+	json_t *made;           /* NULL = as the record before has it */
 };
 
 struct journal;

@@ -49,7 +49,7 @@ static int parse_kind(const json_t *doc, enum step_kind *out, struct err *e)
 		       near ? ": did you mean " : "", near ? near : "");
 }
 
-static int parse_step(const struct helm_object *o, struct step *out, struct err *e)
+int step_parse(const struct helm_object *o, struct step *out, struct err *e)
 {
 	enum step_kind kind = STEP_CARRY;
 
@@ -148,7 +148,7 @@ int steps_parse(const struct helm_objects *objects, struct steps *out, struct er
 		GROW(all.items, all.n);
 		all.items[all.n] = (struct step){ 0 };
 		all.n++;
-		if (parse_step(&objects->items[i], &all.items[all.n - 1], e) < 0)
+		if (step_parse(&objects->items[i], &all.items[all.n - 1], e) < 0)
 			return -1;
 	}
 	if (check_unique(&all, e) < 0 || step_needs_find(&all, e) < 0)

@@ -190,7 +190,7 @@ struct step {
 	char *api_version, *kind_name;
 	struct step_metadata metadata;
 	struct strv stated;             /* `needs` */
-	bool protect;
+	bool protect;                   /* beside `needs`: never removed by install --prune; for volumes, tenants, keys */
 	/* Made of it. */
 	enum step_kind kind;
 	char *id;                       /* "Release/server" */
@@ -220,6 +220,21 @@ void steps_release(struct steps *s);
 const struct step *steps_find(const struct steps *s, const char *id);
 /* The level that the Namespace step of this name declares; NULL = none does. */
 const char *steps_pod_security(const struct steps *s, const char *ns);
+/*
+ * A step as it is kept once it was begun, so that it can be removed when no site says it any more: its document without what
+ * need not be known for that, references as they were written. `needs` are all of them, as KIND/NAME. What has to be done
+ * to undo a Wait, Run or Probe is nothing, so nothing but the envelope is kept of it.
+ * objects: what an Apply applies, as it stands or as its file holds it; NULL for any other kind.
+ */
+json_t *steps_keep(const struct steps *all, const struct step *s, const json_t *objects) MUST_CHECK;
+/* Adds a kept step to `all`, which was not parsed. doc NULL or not understood: `doc` of the step is NULL, what it made is not
+ * known. -1: id is not KIND/NAME of a step, `all` is unchanged. */
+int steps_recall(const char *id, json_t *doc, struct steps *all, struct err *e) MUST_CHECK;
+/* Fills needs of recalled steps, after the last one. Those that are not among them are left out. Cycles are possible: the
+ * steps were not all kept by the same run. */
+void steps_recall_needs(struct steps *all);
+/* There is something to undo. */
+bool step_kind_lasts(enum step_kind kind);
 /* Go duration ("1h2m3s", "90s", "500ms" rounds up) in seconds; false when it is none. NULL text = fallback. */
 bool steps_duration(const char *text, unsigned fallback, unsigned *out) MUST_CHECK;
 /* What is no node's name is a label selector. */

@@ -323,6 +323,64 @@ TEST(what_is_installed_is_written_when_it_changed)
 	journal_close(j);
 }
 
+/* A Secret that is full takes no more; what grows out of one is not lost; all is found again. */
+TEST(large_records_are_split_over_several_secrets)
+{
+	auto_free char *large = xmalloc((100u << 10) + 1), *path = file_path();
+	struct journal *j = opened(true);
+
+	memset(large, 'x', 100u << 10);
+	large[100u << 10] = '\0';
+	for (int i = 0; i < 7; i++) {
+		auto_free char *step = xasprintf("Apply/%d", i);
+		auto_json json_t *made = json_pack("{s:s}", "text", i == 2 ? "small" : large);
+		struct journal_record r = { .step = step, .result = (char *)"done", .made = made };
+
+		assert_ok(journal_add(j, &r, &e), e);
+		cluster_as_applied();
+		if (i != 5)
+			continue;
+		/* It was small, and stands in a Secret that is full otherwise. */
+		json_object_set_new(made, "text", json_string(large));
+		r = (struct journal_record){ .step = (char *)"Apply/2", .result = (char *)"done", .made = made };
+		assert_ok(journal_add(j, &r, &e), e);
+		cluster_as_applied();
+	}
+	journal_close(j);
+	assert_ok(fs_unlink(path, &e), e);
+	assert_true(json_object_size(session.system) >= 4);
+	j = opened(false);
+	assert_int_equal(journal_count(j), 7);
+	for (int i = 0; i < 7; i++) {
+		auto_free char *step = xasprintf("Apply/%d", i);
+
+		assert_string_equal(jdoc_text(journal_last(j, step)->made, "text", NULL), large);
+	}
+	journal_close(j);
+}
+
+TEST(what_a_step_made_is_known_until_it_is_removed)
+{
+	auto_json json_t *made = json_pack("{s:s}", "kind", "Apply");
+	struct journal_record r = { .step = (char *)"Apply/a", .result = (char *)"started", .made = made };
+	struct journal *j = opened(true);
+
+	assert_ok(journal_add(j, &r, &e), e);
+	add(j, "Apply/a", "failed", 0);
+	add(j, "Apply/a", "started", 0);
+	add(j, "Apply/a", "done", 0);
+	assert_string_equal(jdoc_text(journal_last(j, "Apply/a")->made, "kind", NULL), "Apply");
+	journal_close(j);
+	j = opened(true);
+	assert_string_equal(jdoc_text(journal_last(j, "Apply/a")->made, "kind", NULL), "Apply");
+	add(j, "Apply/a", "removed", 0);
+	assert_null(journal_last(j, "Apply/a")->made);
+	journal_close(j);
+	j = opened(true);
+	assert_null(journal_last(j, "Apply/a")->made);
+	journal_close(j);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -334,6 +392,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(the_later_record_wins_wherever_it_stands, enter, leave),
 		cmocka_unit_test_setup_teardown(a_damaged_copy_in_the_cluster_is_an_error, enter, leave),
 		cmocka_unit_test_setup_teardown(steps_of_several_threads_are_recorded, enter, leave),
+		cmocka_unit_test_setup_teardown(large_records_are_split_over_several_secrets, enter, leave),
+		cmocka_unit_test_setup_teardown(what_a_step_made_is_known_until_it_is_removed, enter, leave),
 		cmocka_unit_test_setup_teardown(what_is_installed_is_written_when_it_changed, enter, leave),
 	};
 
