@@ -3,6 +3,7 @@
 #include "installed.h"
 #include "lease.h"
 #include "preflight.h"
+#include "prune.h"
 #include "push.h"
 #include "report.h"
 #include "site_run.h"
@@ -20,7 +21,7 @@ struct install_opts {
 	struct common_opts common;
 	struct strv only, skip;
 	const char *from, *retry;
-	bool take_ownership, no_push;
+	bool take_ownership, no_push, prune;
 };
 
 const size_t install_opts_size = sizeof(struct install_opts);
@@ -33,6 +34,7 @@ const struct opt install_options[] = {
 	OPT_LIST(struct install_opts, skip, 0, "skip", "ID", "leave out a preflight check; may be repeated"),
 	OPT_FLAG(struct install_opts, no_push, 0, "no-push", "the registry has everything already"),
 	OPT_FLAG(struct install_opts, take_ownership, 0, "take-ownership", "take over objects that others made"),
+	OPT_FLAG(struct install_opts, prune, 0, "prune", "remove what an earlier install did and the site does not say any more"),
 	OPT_UINT(struct install_opts, common.jobs, 'j', "jobs", "N", "uploads and steps at once"),
 	{ 0 }
 };
@@ -122,16 +124,33 @@ static int push(struct site_run *run, const struct install_opts *o, unsigned job
 	return push_all(&run->session, NULL, report, e);
 }
 
-static void tell(const struct site_run *run, const struct push_report *push, size_t changed)
+struct outcome { struct push_report push; size_t changed; struct pruned pruned; };
+
+static void outcome_release(struct outcome *o)
 {
+	pruned_release(&o->pruned);
+}
+
+static void tell(const struct site_run *run, const struct outcome *o)
+{
+	const char *name = run->session.contents.name, *version = run->session.contents.version;
+	auto_free char *removed = o->pruned.removed ? xasprintf(", %zu removed", o->pruned.removed) : xstrdup("");
 	char size[16];
 
-	if (changed == 0 && push->uploaded == 0)
-		printf("%s %s: nothing changed\n", run->session.contents.name, run->session.contents.version);
+	if (o->changed + o->push.uploaded + o->pruned.removed == 0)
+		printf("%s %s: nothing changed\n", name, version);
 	else
-		printf("%s %s: installed: %zu step%s done, %llu blobs uploaded (%s)\n", run->session.contents.name,
-		       run->session.contents.version, changed, changed == 1 ? "" : "s", (unsigned long long)push->uploaded,
-		       log_size(size, push->bytes));
+		printf("%s %s: installed: %zu step%s done%s, %llu blobs uploaded (%s)\n", name, version, o->changed,
+		       o->changed == 1 ? "" : "s", removed, (unsigned long long)o->push.uploaded, log_size(size, o->push.bytes));
+}
+
+/* What stays of the steps that leave. */
+static void tell_kept(const struct site_run *run, const struct install_opts *o, const struct pruned *p)
+{
+	if (!o->prune)
+		report_left(&run->leaving, true);
+	for (size_t i = 0; i < p->said.n; i++)
+		printf("kept: %s\n", p->said.items[i]);
 }
 
 /* Ours alone from here on: what was read before still holds, what the last run could not tell the cluster is told. */
@@ -151,14 +170,17 @@ static int begin_writing(struct site_run *run, struct lease **lease, struct err 
 static int write_phase(struct site_run *run, const struct install_opts *o, unsigned jobs, struct err *e)
 {
 	auto_lease struct lease *lease = NULL;
-	struct push_report report;
-	size_t changed = 0;
+	CLEANUP(outcome_release) struct outcome done = { 0 };
+	int r;
 
-	if (begin_writing(run, &lease, e) < 0 || push(run, o, jobs, &report, e) < 0 ||
-	    engine_run(&run->engine, jobs, &changed, e) < 0 || remember(run, e) < 0)
+	if (begin_writing(run, &lease, e) < 0 || push(run, o, jobs, &done.push, e) < 0 ||
+	    engine_run(&run->engine, jobs, &done.changed, e) < 0 || remember(run, e) < 0)
 		return -1;
-	tell(run, &report, changed);
-	return 0;
+	r = o->prune ? prune(&run->engine, &run->leaving, &done.pruned, e) : 0;
+	if (r == 0)
+		tell(run, &done);
+	tell_kept(run, o, &done.pruned);
+	return r;
 }
 
 static int install(struct site_run *run, const struct install_opts *o, const char *bundle, struct err *e)
@@ -166,6 +188,8 @@ static int install(struct site_run *run, const struct install_opts *o, const cha
 	unsigned jobs = o->common.jobs ? o->common.jobs : pool_jobs();
 	auto_fd int lock = -1;
 
+	if (o->prune && (o->only.n || o->from))
+		return err_set(e, ERR_USAGE, "--prune: comes after all steps are done: leave out --only and --from");
 	if (site_run_open(run, bundle, &o->common, e) < 0)
 		return -1;
 

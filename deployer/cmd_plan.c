@@ -7,6 +7,8 @@
 #include <airgap/log.h>
 #include <airgap/pool.h>
 
+#include <stdio.h>
+
 struct plan_opts { struct common_opts common; struct strv skip; };
 
 const size_t plan_opts_size = sizeof(struct plan_opts);
@@ -31,6 +33,36 @@ static int look(void *ctx, unsigned worker, size_t i, struct err *e)
 	return engine_check(&l->run->engine, s, &l->lines[i].state, &l->lines[i].diff, e);
 }
 
+static void summarize(const struct site_run *run, const struct step_line *lines)
+{
+	size_t enter = 0, change = 0, leave = run->leaving.steps.n;
+
+	for (size_t i = 0; i < run->steps.n; i++) {
+		enter += lines[i].state == STEP_NEW;
+		change += lines[i].state != STEP_NEW && lines[i].state != STEP_SAME;
+	}
+	printf("%zu enter%s (+), %zu change%s (~), %zu leave%s (-)%s\n", enter, enter == 1 ? "s" : "", change, change == 1 ? "s" : "",
+	       leave, leave == 1 ? "s" : "", leave ? ": `deployer install` keeps what leaves unless --prune is given" : "");
+}
+
+/* The steps of the site as they are, then those that leave. */
+static int report(struct site_run *run, unsigned jobs, bool json, struct err *e)
+{
+	size_t n = run->steps.n + run->leaving.steps.n;
+	struct step_line *lines = xcalloc(n, sizeof(*lines));
+	struct looking l = { run, lines };
+	int r = pool_each(jobs, run->steps.n, look, &l, e);
+
+	if (r == 0) {
+		report_leaving(&run->leaving, lines + run->steps.n);
+		report_steps(lines, n, json);
+		if (!json)
+			summarize(run, lines);
+	}
+	report_lines_release(lines, n);
+	return r;
+}
+
 int plan_run(const void *opts, char **args, struct err *e)
 {
 	const struct plan_opts *o = opts;
@@ -47,13 +79,5 @@ int plan_run(const void *opts, char **args, struct err *e)
 	findings_tell(&findings);
 	if (r < 0 || findings_verdict(&findings, e) < 0)
 		return -1;
-
-	struct step_line *lines = xcalloc(run.steps.n, sizeof(*lines));
-	struct looking l = { &run, lines };
-
-	r = pool_each(jobs, run.steps.n, look, &l, e);
-	if (r == 0)
-		report_steps(lines, run.steps.n, o->common.json);
-	report_lines_release(lines, run.steps.n);
-	return r;
+	return report(&run, jobs, o->common.json, e);
 }

@@ -32,7 +32,7 @@ static int look(void *ctx, unsigned worker, size_t i, struct err *e)
 	return engine_check(&l->run->engine, s, &l->lines[i].state, &l->lines[i].diff, e);
 }
 
-/* The worst that was found decides: nothing there, changed by others, or as installed. */
+/* The worst that was found decides: nothing there, changed by others, or as installed. What leaves is no drift. */
 static int verdict(const struct site_run *run, const struct step_line *lines, size_t n, bool json, struct err *e)
 {
 	size_t missing = 0, drifted = 0, waiting = 0;
@@ -45,6 +45,8 @@ static int verdict(const struct site_run *run, const struct step_line *lines, si
 	if (missing + drifted + waiting == 0) {
 		if (!json)
 			printf("%s %s: installed\n", run->session.contents.name, run->session.contents.version);
+		if (!json)
+			report_left(&run->leaving, false);
 		return 0;
 	}
 	return err_set(e, ERR_DRIFT, "%s %s: of %zu steps %zu missing, %zu changed, %zu not ready: `deployer plan` shows what "
@@ -72,14 +74,16 @@ int status_run(const void *opts, char **args, struct err *e)
 	    check_references(&run, e) < 0 || engine_begin(&run.engine, e) < 0)
 		return -1;
 
-	struct step_line *lines = xcalloc(run.steps.n, sizeof(*lines));
+	size_t all = run.steps.n + run.leaving.steps.n;
+	struct step_line *lines = xcalloc(all, sizeof(*lines));
 	struct looking l = { &run, lines };
 	int r = pool_each(jobs, run.steps.n, look, &l, e);
 
 	if (r == 0) {
-		report_steps(lines, run.steps.n, o->common.json);
+		report_leaving(&run.leaving, lines + run.steps.n);
+		report_steps(lines, all, o->common.json);
 		r = verdict(&run, lines, run.steps.n, o->common.json, e);
 	}
-	report_lines_release(lines, run.steps.n);
+	report_lines_release(lines, all);
 	return r;
 }

@@ -7,7 +7,7 @@
 
 const char *const step_state_names[] = {
 	[STEP_NEW] = "create", [STEP_CHANGES] = "change", [STEP_DRIFTED] = "drifted", [STEP_SAME] = "unchanged",
-	[STEP_FAILING] = "not ready", NULL
+	[STEP_FAILING] = "not ready", [STEP_LEAVING] = "leaving", NULL
 };
 
 /* What the site does not do: the build did it. */

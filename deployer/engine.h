@@ -49,6 +49,7 @@ enum step_state {
 	STEP_DRIFTED,           /* there, changed by somebody else */
 	STEP_SAME,
 	STEP_FAILING,           /* as it should be, but not ready */
+	STEP_LEAVING,           /* there, and not among the steps of the site; never the answer of a check */
 };
 
 /* One kind of step: one row of step_actions, one file step_KIND.c. */

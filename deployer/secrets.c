@@ -16,7 +16,7 @@
 
 struct secrets {
 	struct session *session;
-	const struct steps *steps;
+	const struct steps *steps, *past;       /* past NULL = none */
 	pthread_mutex_t lock;           /* of all below */
 	json_t *values;                 /* {"OWNER PATH GENERATOR": text} */
 	char *key;                      /* of the fingerprint, hex */
@@ -64,6 +64,11 @@ void secrets_close(struct secrets *x)
 	strv_release(&x->seen);
 	pthread_mutex_destroy(&x->lock);
 	free(x);
+}
+
+void secrets_recall(struct secrets *x, const struct steps *past)
+{
+	x->past = past;
 }
 
 int secrets_save(struct secrets *x, struct err *e)
@@ -214,6 +219,8 @@ static int from_step(struct resolve *w, const char *body, struct buf *out, struc
 
 	const struct step *s = steps_secret(w->x->steps, name, slash + 1);
 
+	if (!s && w->x->past)
+		s = steps_secret(w->x->past, name, slash + 1);
 	if (!s)
 		return err_set(e, ERR_MALFORMED, "$(secret:%s): no Secret step makes this key and no Call step saves it", body);
 	if (s->kind == STEP_CALL)

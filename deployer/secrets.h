@@ -23,6 +23,8 @@ void secrets_close(struct secrets *x);          /* wipes */
 DEFINE_CLEANUP_PTR(cleanup_secrets, struct secrets, secrets_close)
 #define auto_secrets CLEANUP(cleanup_secrets)
 
+/* Steps of an earlier install, lent: what no step of the site makes is looked for there. */
+void secrets_recall(struct secrets *x, const struct steps *past);
 /* Every variable is set, every file can be read: else all that is missing in `out`, "STEP: PATH: …". */
 int secrets_check(struct secrets *x, struct strv *out, struct err *e) MUST_CHECK;
 /* A copy of j with all references resolved. owner names the step ("Secret/server") for generated values. With

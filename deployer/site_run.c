@@ -24,6 +24,7 @@ int site_run_steps(struct site_run *r, bool writing, struct err *e)
 	if (installed_read(s, r->journal, &installed, &r->releases, e) < 0 || render_steps(s, installed, &r->steps, e) < 0 ||
 	    secrets_open(s, &r->steps, &r->secrets, e) < 0)
 		return -1;
+	leaving_find(r->journal, &r->steps, &r->leaving);
 	r->engine.session = s;
 	r->engine.steps = &r->steps;
 	r->engine.secrets = r->secrets;
@@ -36,6 +37,7 @@ void site_run_release(struct site_run *r)
 	engine_end(&r->engine);
 	journal_close(r->journal);
 	secrets_close(r->secrets);
+	leaving_release(&r->leaving);
 	steps_release(&r->steps);
 	json_decref(r->releases);
 	session_release(&r->session);

@@ -4,6 +4,7 @@
 #pragma once
 
 #include "engine.h"
+#include "leaving.h"
 
 struct site_run {
 	struct session session;
@@ -11,6 +12,7 @@ struct site_run {
 	struct steps steps;
 	struct secrets *secrets;
 	struct journal *journal;
+	struct leaving leaving;         /* what an earlier install did and the site does not say any more */
 	struct engine engine;
 };
 #define auto_site_run CLEANUP(site_run_release)

@@ -2,6 +2,7 @@
 #include "call.h"
 
 #include "path.h"
+#include "removal.h"
 
 #include <airgap/log.h>
 #include <airgap/proc.h>
@@ -345,7 +346,7 @@ int step_call_check(struct engine *g, const struct step *s, enum step_state *out
 /* ---- acting ---- */
 
 /* Each element found, by what it tells of itself. */
-static int revoke_found(struct call_server *c, const struct looked *l, struct err *e)
+static int revoke_found(struct call_server *c, const struct looked *l, const char *why, struct err *e)
 {
 	const struct step_call *k = &c->step->call;
 	size_t i;
@@ -360,7 +361,7 @@ static int revoke_found(struct call_server *c, const struct looked *l, struct er
 		secrets_keep(c->engine->secrets, c->step, values);
 		if (k->revoke.url && call_ask(c, "revoke", &k->revoke, CALL_ACT, &ignored, e) < 0)
 			return -1;
-		log_info("%s: what was there is revoked: its key was not kept, or is not taken any more", c->step->id);
+		log_info("%s: what was there is revoked: %s", c->step->id, why);
 	}
 	forget_all(c);
 	return 0;
@@ -444,7 +445,7 @@ static int act(struct call_server *c, const struct looked *l, struct err *e)
 	case CALL_UPDATE:
 		return keep_found(c, l, e) < 0 ? -1 : call_ask(c, "update", &c->step->call.update.request, CALL_ACT, &ignored, e);
 	case CALL_RENEW:
-		if (revoke_found(c, l, e) < 0)
+		if (revoke_found(c, l, "its key was not kept, or is not taken any more", e) < 0)
 			return -1;
 		break;
 	case CALL_MAKE:
@@ -484,4 +485,36 @@ int step_call_run(struct engine *g, const struct step *s, struct journal_record 
 		log_debug("%s: again: %s", s->id, e->msg);
 		nanosleep(&pause, NULL);
 	}
+}
+
+/* ---- a step that goes ---- */
+
+/* What was found, else what the saved keys are for: none are kept when a run was killed after it had revoked them. */
+static int revoke(struct call_server *c, struct err *e)
+{
+	const struct step_call *k = &c->step->call;
+	CLEANUP(looked_release) struct looked l = { 0 };
+	auto_json json_t *ignored = NULL;
+
+	if (!k->find.request.url && !complete(c))
+		return 0;
+	if (call_open(c, CALL_ACT, e) < 0)
+		return -1;
+	if (!k->find.request.url)
+		return call_ask(c, "revoke", &k->revoke, CALL_ACT, &ignored, e);
+	return ask_list(c, CALL_ACT, &l.found, e) < 0 ? -1 : revoke_found(c, &l, "the site does not say it any more", e);
+}
+
+int step_call_remove(struct removal *r, const struct step *s, struct err *e)
+{
+	auto_call_server struct call_server c = { .engine = r->engine, .step = s };
+
+	if (s->call.revoke.url) {
+		if (revoke(&c, e) < 0)
+			return -1;
+	} else if (json_object_size(s->call.save)) {
+		strv_pushf(r->said, "%s: what %s made stays there: no call is known that undoes it", s->id, s->call.request.url);
+	}
+	forget_all(&c);
+	return secrets_save(r->engine->secrets, e) < 0 ? -1 : 1;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "engine.h"
+#include "removal.h"
 
 #include <airgap/proc.h>
 
@@ -144,4 +144,65 @@ int step_label_run(struct engine *g, const struct step *s, struct journal_record
 			return err_wrap(e, "node '%s'", name);
 	}
 	return 0;
+}
+
+/* ---- a step that goes ---- */
+
+/* Another step of the site sets this label on this node. */
+static int is_set_by_site(struct engine *g, const char *node, const char *key, struct err *e)
+{
+	for (size_t i = 0; i < g->steps->n; i++) {
+		const struct step *s = &g->steps->items[i];
+		auto_strv struct strv without = { 0 };
+		auto_json json_t *found = NULL;
+
+		if (s->kind != STEP_LABEL || !json_object_get(s->label.labels, key))
+			continue;
+		if (find_nodes(g, &s->label, &found, &without, e) < 0)
+			return -1;
+		if (json_object_get(found, node))
+			return 1;
+	}
+	return 0;
+}
+
+/* Labels that still are what we made them. */
+static int strip(struct engine *g, const char *name, const json_t *node, const json_t *labels, struct err *e)
+{
+	auto_json json_t *change = json_object();
+	const char *key;
+	json_t *made;
+
+	json_object_foreach((json_t *)labels, key, made) {
+		int theirs;
+
+		if (json_is_null(made) || !str_eq(jdoc_text(node, "metadata", "labels", key, NULL), json_string_value(made)))
+			continue;
+		theirs = is_set_by_site(g, name, key, e);
+		if (theirs < 0)
+			return -1;
+		if (!theirs)
+			json_object_set_new(change, key, json_null());
+	}
+	if (json_object_size(change) == 0)
+		return 0;
+
+	auto_json json_t *patch = json_pack("{s:{s:O}}", "metadata", "labels", change);
+
+	return kubectl_patch(&g->session->kubectl, "node", NULL, name, patch, e) < 0 ? err_wrap(e, "node '%s'", name) : 0;
+}
+
+int step_label_remove(struct removal *r, const struct step *s, struct err *e)
+{
+	auto_strv struct strv without = { 0 };
+	auto_json json_t *found = NULL;
+	const char *name;
+	json_t *node;
+
+	if (find_nodes(r->engine, &s->label, &found, &without, e) < 0)
+		return -1;
+	json_object_foreach(found, name, node)
+		if (strip(r->engine, name, node, s->label.labels, e) < 0)
+			return -1;
+	return 1;
 }

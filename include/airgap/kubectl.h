@@ -31,6 +31,8 @@ int kubectl_get(struct kubectl *k, const char *kind, const char *ns, const char 
 int kubectl_get_all(struct kubectl *k, const json_t *objects, json_t **out, struct err *e) MUST_CHECK;
 /* A list: selector may be NULL, ns NULL = all. *out = array of items. */
 int kubectl_list(struct kubectl *k, const char *kind, const char *ns, const char *selector, json_t **out, struct err *e) MUST_CHECK;
+/* Everything that stands in a namespace, of whatever kind: "deployment.apps/web", appended to out. */
+int kubectl_inside(struct kubectl *k, const char *ns, struct strv *out, struct err *e) MUST_CHECK;
 
 enum kubectl_apply_mode { KUBECTL_APPLY, KUBECTL_DRY_RUN, KUBECTL_FORCE };
 /* Server-side apply of one or more objects, field manager "airgap-deployer". *out (may be NULL) = array of objects as

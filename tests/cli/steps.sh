@@ -1,6 +1,6 @@
 #!/bin/sh
 # The kinds of steps that do something beyond objects and releases, on a real cluster: labels of nodes, calls of an API,
-# commands, probes. The site chart of this suite takes its steps from the site file as they stand there.
+# commands, probes; then what of them is removed when the site does not say it any more. The site chart of this suite takes its steps from the site file as they stand there.
 # shellcheck source=tests/testlib.sh disable=SC2016 # $(env:X) is for the deployer
 . "$(dirname "$0")/../testlib.sh"
 need root docker-registry skopeo python3 etcd containerd
@@ -9,7 +9,7 @@ for program in "$helm3" "$kube_bin/kubectl"; do
 done
 
 S=$T/stack
-mkdir -p "$S/site/templates" "$S/site/charts" "$T/trust" "$T/bin" "$T/api"
+mkdir -p "$S/site/templates" "$S/site/charts" "$S/leaf/templates" "$T/trust" "$T/bin" "$T/api"
 cp -R manifests/airgap "$S/site/charts/airgap"
 cat >"$S/site/Chart.yaml" <<'END'
 apiVersion: v2
@@ -35,11 +35,34 @@ namespace: {name: t, podSecurity: restricted, pullSecret: {name: site-registry, 
 {{- end }}
 END
 
+printf 'apiVersion: v2\nname: leaf\nversion: 1.0.0\n' >"$S/leaf/Chart.yaml"
+cat >"$S/leaf/templates/leaf.yaml" <<'END'
+apiVersion: v1
+kind: ConfigMap
+metadata: {name: {{ .Release.Name }}}
+data: {a: b}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: {{ .Release.Name }}}
+spec:
+  replicas: 0
+  serviceName: none
+  selector: {matchLabels: {app: leaf}}
+  template:
+    metadata: {labels: {app: leaf}}
+    spec:
+      automountServiceAccountToken: false
+      securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}
+      containers: [{name: c, image: {{ .Values.image }}, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]
+  volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}}]
+END
+
 stand_images "$T/images" app worker
 stand_cluster --timeout 180
 printf 'carried\n' >"$T/note.txt"
 printf '#!/bin/sh\nread -r text <note.txt\necho "$text $WORD" >"$1"\n' >"$T/tell.sh"
-"$B/tests/bundle" "$T/b.tar.zst" "new:$T/k.key" name=t version=1.0.0 stream=example/t sequence=1 "site=$S/site" \
+"$B/tests/bundle" "$T/b.tar.zst" "new:$T/k.key" name=t version=1.0.0 stream=example/t sequence=1 "site=$S/site" "chart=$S/leaf" \
 	"image=docker.io/demo/app:1.0=$T/images/app" "image=docker.io/demo/worker:1.0=$T/images/worker" \
 	"file=note=$T/note.txt" "file=tell=$T/tell.sh" >"$T/bundle-id"
 cp "$T/k.key.pub" "$T/trust/k.pub"
@@ -474,3 +497,108 @@ is 'run: but scales it up again' "$(scale)" '[2,null]'
 work "scaleDown: [{kind: Deployment, name: work}], command: [/bin/busybox, 'false']" | site
 fails 'run: a command that fails meanwhile' 42 deployer install
 is 'run: does not keep it down' "$(scale)" '[2,null]'
+
+# ---- what the site does not say any more
+
+site </dev/null
+ok 'leaving: plan' deployer plan
+said 'leaving: what the step made' '- node|- label example.com/partitioning of nodes .node.'
+said 'leaving: it is told how many' '0 enter \(\+\), 0 change \(~\), [0-9]+ leave \(-\): `deployer install` keeps'
+keys=$(state '[.credentials[1:][] | .label]')
+ok 'leaving: install keeps' deployer install
+said 'leaving: it says so' 'of an earlier install are not in the site any more and kept: `deployer install --prune` removes [1-9]'
+is 'leaving: they are there' "$(labels) $(state '[.credentials[1:][] | .label]')" "[\"mig\",null,\"yes\"] $keys"
+mark
+ok 'prune: of all kinds' deployer install --prune
+said 'prune: how many' 'nothing changed|0 steps done, [0-9]+ removed'
+said 'prune: what no call undoes is told' '^kept: Call/red: what .*/system.create_company made stays there'
+is 'prune: labels of nodes are gone' "$(labels)" '[null,null,null]'
+is 'prune: a key is revoked' "$(state '[.credentials[1:][] | .label]')" '[]'
+is 'prune: objects, copies of secrets and namespaces are gone' "$(kubectl get deployments,services,secrets -n t -o name; kubectl get namespace t2 --ignore-not-found)" \
+	secret/site-registry
+ok 'prune: again' deployer install --prune
+said 'prune: nothing is left to remove' 'nothing changed$'
+
+# map NAME OBJECT... - an Apply of ConfigMaps in t.
+map() {
+	printf -- '- apiVersion: airgap/v1\n  kind: Apply\n  metadata: {name: %s}\n  apply:\n    namespace: t\n    objects:\n' "$1"
+	shift
+	printf '      - {apiVersion: v1, kind: ConfigMap, metadata: {name: %s}}\n' "$@"
+}
+# leaf NAME NAMESPACE EXTRA
+leaf() { printf -- '- {apiVersion: airgap/v1, kind: Release, metadata: {name: %s}, %s release: {chart: leaf, name: %s, namespace: %s, values: {image: "%s"}}}\n' \
+	"$1" "${3:-}" "$1" "$2" '{{ include \"airgap.image\" (list . \"docker.io/demo/app:1.0\") }}'; }
+space() { printf -- '- {apiVersion: airgap/v1, kind: Namespace, metadata: {name: %s}, namespace: {name: %s, podSecurity: restricted, pullSecret: {name: pull}}}\n' "$1" "$1"; }
+{
+	space empty
+	space full
+	space data
+	leaf one empty
+	leaf two data 'protect: true,'
+	leaf moved t
+	map maps m1 m2
+	map other m3
+	printf -- '- {apiVersion: airgap/v1, kind: Apply, metadata: {name: kind}, apply: {objects: [{apiVersion: apiextensions.k8s.io/v1, kind: CustomResourceDefinition,
+  metadata: {name: things.example.com}, spec: {group: example.com, scope: Namespaced, names: {kind: Thing, plural: things}, versions: [{name: v1,
+  served: true, storage: true, schema: {openAPIV3Schema: {type: object}}}]}}]}}\n'
+} | site
+ok 'prune: what is to leave' deployer install
+kubectl -n full create configmap foreign >/dev/null
+printf 'apiVersion: example.com/v1\nkind: Thing\nmetadata: {name: x, namespace: t}\n' >"$T/thing.yaml"
+kubectl apply -f "$T/thing.yaml" >/dev/null
+printf 'apiVersion: v1\nkind: PersistentVolumeClaim\nmetadata: {name: data-one-0, namespace: empty}
+spec: {storageClassName: none, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}\n' >"$T/claim.yaml"
+kubectl apply -f "$T/claim.yaml" >/dev/null
+kubectl -n t patch configmap m1 --type=merge -p '{"metadata":{"finalizers":["example.com/wait"]}}' >/dev/null
+{
+	map other m2 m3
+	map moved moved
+} | site
+in_net "$B/bin/deployer" plan "$T/b.tar.zst" --trust "$T/trust" --site "$T/site.yaml" --json >"$T/plan.json" 2>"$T/said"
+is 'prune: plan --json' "$(jq -c '[.[] | select(.state == "leaving" and .protect)] | map([.step, .command, .note])' "$T/plan.json")" \
+	'[["Release/two","helm uninstall two --namespace data","protected"]]'
+ok 'prune: what enters and changes is done' deployer install --take-ownership
+ok 'prune: what leaves is no drift' deployer status
+said 'prune: but it is said' 'any more and kept: `deployer install --prune` removes 6'
+said 'prune: with the reason for those that stay' '^- Release/two +leaving +protected'
+said 'prune: with what is needed by one that stays' '^- Namespace/data +leaving +Release/two needs it, and stays'
+
+# killed while it removes: m1 is held back
+deployer install --prune >"$T/said" 2>&1 &
+job=$!
+n=0
+until kubectl -n t get configmap m1 -o 'jsonpath={.metadata.deletionTimestamp}' | grep -q . || [ $n -ge 150 ]; do
+	n=$((n + 1))
+	sleep 0.2
+done
+kill -KILL "$(pgrep -f "^$B/bin/deployer install $T" | head -n 1)"
+wait "$job"
+kubectl -n t patch configmap m1 --type=merge -p '{"metadata":{"finalizers":null}}' >/dev/null
+ok 'prune: killed in the middle: the next run goes on' deployer install --prune
+said 'prune: and removes the rest' '0 steps done, [1-9] removed'
+said 'prune: a protected one stays, with its command' '^kept: Release/two: protected: helm uninstall two --namespace data$'
+said 'prune: and what it needs' '^kept: Namespace/data: Release/two needs it, and stays'
+said 'prune: a namespace with something in it' "^kept: namespace 'full' still holds configmap/foreign: when they may go, too: kubectl delete namespace/full"
+said 'prune: and one with data' "^kept: namespace 'empty' still holds persistentvolumeclaim/data-one-0"
+said 'prune: a CRD that has objects' '^kept: customresourcedefinition.apiextensions.k8s.io/things.example.com still has objects'
+said 'prune: a release with an object that another step makes' "^kept: release 'moved': configmap/moved in it is made by Apply/moved now"
+helms() { kubectl get secrets -A -l owner=helm -o json | jq -r '[.items[] | .metadata.labels.name] | unique | join(" ")'; }
+is 'prune: exactly those are gone' "$(kubectl -n t get configmaps -o name | grep -v kube-root | tr '\n' ' ')$(helms)" \
+	'configmap/m2 configmap/m3 configmap/moved moved two'
+mark
+ok 'prune: again with what stays' deployer install --prune
+said 'prune: nothing changed' 't 1.0.0: nothing changed'
+is 'prune: nothing was written' "$(writes)" ''
+
+# by hand, as it was told
+kubectl -n full delete configmap foreign >/dev/null
+kubectl -n t delete thing x >/dev/null
+kubectl -n empty delete persistentvolumeclaim data-one-0 >/dev/null
+ok 'prune: the command for the protected one' in_net sh -c "$(jq -r '.[] | select(.step == "Release/two") | .command' "$T/plan.json")"
+ok 'prune: the command for the moved one' in_net sh -c "$(sed -n "s/^kept: release 'moved': .*: kubectl/kubectl/p" "$T/said")"
+ok 'prune: then all goes' deployer install --prune
+said 'prune: six of them' '0 steps done, 6 removed'
+is 'prune: what moved is there' "$(kubectl -n t get configmap moved -o name)" configmap/moved
+is 'prune: the rest is gone' "$(kubectl get namespaces,crds -o name | grep -E 'empty|full|data|things')" ''
+ok 'prune: nothing leaves' deployer status
+said 'prune: status says no more' 'installed$'
