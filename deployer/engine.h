@@ -92,6 +92,8 @@ int step_release_values(struct engine *g, const struct step *s, bool placeholder
 
 /* What helm keeps of values against what it was given: numbers by value, null as absent. */
 bool step_release_same_values(const json_t *a, const json_t *b);
+/* It has volumes and its appVersion changes: the default is not to roll back. */
+bool step_release_migrates(const char *before, const char *after, const struct helm_objects *objects);
 
 /* Of the rendered step and of every value its references stand for. */
 int engine_step_digest(struct engine *g, const struct step *s, struct digest *out, struct err *e) MUST_CHECK;

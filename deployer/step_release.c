@@ -269,6 +269,43 @@ static int undo(struct engine *g, const struct step *s, const struct helm_releas
 	return err_wrap(e, "failed and removed again");
 }
 
+static bool has_volumes(const json_t *o)
+{
+	const char *kind = jdoc_text(o, "kind", NULL);
+
+	return str_eq(kind, "PersistentVolumeClaim") ||
+	       (str_eq(kind, "StatefulSet") && json_array_size(jdoc_at(o, "spec", "volumeClaimTemplates", NULL)));
+}
+
+bool step_release_migrates(const char *before, const char *after, const struct helm_objects *objects)
+{
+	if (strcmp(before, after) == 0)
+		return false;
+	for (size_t i = 0; i < objects->n; i++)
+		if (has_volumes(objects->items[i].object))
+			return true;
+	return false;
+}
+
+/* Data that the new version may have changed is not given back to the old one, unless the step says so. */
+static bool may_go_back(struct engine *g, const struct step *s, const struct helm_release *before)
+{
+	const struct step_release *r = &s->release;
+	const struct content_chart *chart = contents_chart(&g->session->contents, r->chart);
+	const char *after = chart && chart->app_version ? chart->app_version : "";
+	auto_helm_objects struct helm_objects objects = { 0 };
+	struct err why;
+
+	if (r->rollback || !before->status || strcmp(before->app_version, after) == 0)
+		return true;
+	if (helm_get_manifest(&g->session->helm, r->name, r->ns, &objects, &why) == 1 &&
+	    !step_release_migrates(before->app_version, after, &objects))
+		return true;
+	log_warn("%s: not rolled back: it has volumes, and %s may have changed what %s left there: set rollback: auto to do it all "
+		 "the same", s->id, after, before->app_version);
+	return false;
+}
+
 /* What conflicts or cannot be reached has changed nothing; an interrupted one goes on where it stopped. */
 static bool undoes(const struct step_release *r, const struct err *e)
 {
@@ -300,7 +337,7 @@ static int install(struct engine *g, const struct step *s, const struct helm_rel
 	if (helm_upgrade(&g->session->helm, &in, e) == 0)
 		return 0;
 	engine_diagnose(g, s);
-	return undoes(r, e) ? undo(g, s, before, seconds, e) : -1;
+	return undoes(r, e) && may_go_back(g, s, before) ? undo(g, s, before, seconds, e) : -1;
 }
 
 int step_release_run(struct engine *g, const struct step *s, struct journal_record *record, struct err *e)

@@ -44,7 +44,7 @@ struct step_release {
 	json_t *values;
 	struct step_late *late; size_t n_late;
 	bool take_ownership, tests;
-	char *rollback;                 /* auto | stop */
+	char *rollback;                 /* auto | stop; NULL = auto, but stop where it has volumes and its appVersion changes */
 	struct strv before;
 };
 

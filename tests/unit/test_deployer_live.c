@@ -147,6 +147,28 @@ TEST(values_are_compared_as_helm_keeps_them)
 	}
 }
 
+TEST(a_release_with_volumes_does_not_go_back_over_a_new_version)
+{
+	static const struct { const char *before, *after, *object; bool migrates; } cases[] = {
+		{ "7", "8", "{kind: PersistentVolumeClaim}", true },
+		{ "7", "8", "{kind: StatefulSet, spec: {volumeClaimTemplates: [{metadata: {name: data}}]}}", true },
+		{ "7", "7", "{kind: PersistentVolumeClaim}", false },
+		{ "7", "8", "{kind: StatefulSet, spec: {volumeClaimTemplates: []}}", false },
+		{ "7", "8", "{kind: StatefulSet, spec: {}}", false },
+		{ "7", "8", "{kind: Deployment}", false },
+		{ "", "8", "{kind: PersistentVolumeClaim}", true },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		auto_json json_t *o = parse(cases[i].object);
+		struct helm_object item = { .object = o };
+		const struct helm_objects objects = { &item, 1 };
+
+		if (step_release_migrates(cases[i].before, cases[i].after, &objects) != cases[i].migrates)
+			fail_msg("%s -> %s: %s", cases[i].before, cases[i].after, cases[i].object);
+	}
+}
+
 TEST(a_holder_is_dead_only_where_we_can_tell)
 {
 	auto_free char *own = lease_holder_name();
@@ -178,6 +200,7 @@ int main(void)
 		cmocka_unit_test(namespaces_are_set_where_there_is_none),
 		cmocka_unit_test(conditions_follow_paths),
 		cmocka_unit_test(values_are_compared_as_helm_keeps_them),
+		cmocka_unit_test(a_release_with_volumes_does_not_go_back_over_a_new_version),
 		cmocka_unit_test(a_holder_is_dead_only_where_we_can_tell),
 	};
 
