@@ -3,13 +3,17 @@ Calls of the server's API. Every one goes to the apiserver's Service through a p
 chart was given, which has the system role.
 
     clearml.call   (dict "root" $ "id" STEP "needs" list "call" YAML)     the step around a call
+
+What a call made may hold the work of people, so it is never removed with --prune; a key, which can be revoked, is.
 */ -}}
 {{- define "clearml.call" -}}
 apiVersion: airgap/v1
 kind: Call
 metadata: {name: {{ .id }}}
 needs: {{ prepend (.needs | default list) "Wait/apiserver" | uniq | toJson }}
+{{- if not (regexMatch "(?m)^revoke:" .call) }}
 protect: true
+{{- end }}
 call:
   via: {service: {{ include "clearml.serviceName" (list .root "apiserver") }}, namespace: {{ .root.Values.releases.server.namespace }}, port: 8008}
   auth: {basic: "$(secret:clearml-credentials/apiserver_key):$(secret:clearml-credentials/apiserver_secret)"}

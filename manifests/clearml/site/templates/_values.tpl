@@ -120,6 +120,9 @@ apiVersion: airgap/v1
 kind: Release
 metadata: {name: {{ .id | default (kebabcase .component) }}}
 needs: {{ prepend (.needs | default list) (printf "Namespace/%s" $namespace) | toJson }}
+{{- if has .component (list "server" "localPath") }}
+protect: true   # volumes
+{{- end }}
 release:
   chart: {{ $chart.chart }}
   name: {{ .name | default $release.name }}
