@@ -313,7 +313,8 @@ int discover(struct run *r, const char *site_path, struct destinations *sites, s
 		return -1;
 	sites->chart = site_chart;
 	if (read_sites(&d, site_path, e) < 0 || resolve_entries(r, e) < 0 || take_steps(&d, e) < 0 ||
-	    take_other_charts(&d, e) < 0 || renders_scan(&d.renders, r, e) < 0 || discover_files(r, e) < 0)
+	    take_other_charts(&d, e) < 0 || renders_scan(&d.renders, r, e) < 0 ||
+	    renders_check_keys(&d.renders, r, sites->chart, e) < 0 || discover_files(r, e) < 0)
 		return -1;
 	warn_idle_rules(r);
 	if (r->m->discover.n_rules)

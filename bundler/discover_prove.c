@@ -2,6 +2,7 @@
 #include "discover.h"
 #include "discover_step.h"
 
+#include <airgap/chart_values.h>
 #include <airgap/log.h>
 #include <airgap/pool.h>
 #include <airgap/proof.h>
@@ -148,14 +149,40 @@ static int add_items(struct proving *p, struct err *e)
 
 /* ---- the proofs */
 
+/* What a chart's values are is asked only once something is wrong. */
+struct keys {
+	const struct run_chart *chart;  /* NULL: what a step makes itself has none */
+	bool read;
+	struct chart_values values;
+};
+
+static void keys_release(struct keys *k)
+{
+	chart_values_release(&k->values);
+}
+
+static char *key_of(void *ctx, const char *image)
+{
+	struct keys *k = ctx;
+	struct err ignored;
+
+	if (!k->chart)
+		return NULL;
+	if (!k->read && chart_values_read(k->chart->archive.ptr, k->chart->archive.len, &k->values, &ignored) < 0)
+		k->values.defaults = json_object();
+	k->read = true;
+	return chart_values_of_image(&k->values, image);
+}
+
 /* -1 only where it could not be judged: what is not proved stands in the lines. */
 static int judge(const struct proving *p, struct item *x, const char *ns, const char *what, const struct helm_objects *o,
 		 struct err *e)
 {
 	const struct site *site = &x->place->site;
+	CLEANUP(keys_release) struct keys keys = { .chart = x->render.chart };
 	const struct proof how = {
 		.contents = &p->run->lock->contents, .rules = &p->rules, .names = site_names(site),
-		.upstream = site_rewrite(site) != SITE_VALUES,
+		.upstream = site_rewrite(site) != SITE_VALUES, .key_of = key_of, .ctx = &keys,
 	};
 	const char *own = x->step->kind == STEP_RUN ? x->step->run.pod_security : NULL;
 	const char *level = own ? own : ns ? steps_pod_security(&x->place->steps, ns) : NULL;
@@ -209,18 +236,23 @@ static int prove_item(void *ctx, unsigned worker, size_t i, struct err *e)
 
 static int report(const struct proving *p, struct err *e)
 {
+	const struct strv *warnings = &p->run->lock->warnings;
 	size_t bad = 0;
 
+	for (size_t i = 0; i < p->n_items; i++)
+		bad += p->items[i].lines.n;
+	if (!bad)
+		return 0;
+	/* They would be told with the lock, and may say why: a key that its chart does not know. */
+	for (size_t i = 0; i < warnings->n; i++)
+		log_warn("%s", warnings->items[i]);
 	for (size_t i = 0; i < p->n_items; i++) {
 		struct item *x = &p->items[i];
 
 		strv_sort(&x->lines);
-		bad += x->lines.n;
 		for (size_t k = 0; k < x->lines.n; k++)
 			log_error("site '%s': %s: %s", x->place->to->name, x->step->id, x->lines.items[k]);
 	}
-	if (!bad)
-		return 0;
 	return err_set(e, ERR_PROOF, "%zu thing%s the deployer would refuse on site: correct the site chart or the site file: "
 		       "nothing was written", bad, bad > 1 ? "s" : "");
 }

@@ -31,3 +31,7 @@ void renders_release(struct renders *v);
 int renders_add_take(struct renders *v, struct render *what, struct err *e) MUST_CHECK;
 /* Renders and scans all, a few at once, then adds what was found to run.images. */
 int renders_scan(struct renders *v, struct run *r, struct err *e) MUST_CHECK;
+
+/* discover_keys.c: a warning for each value that a site's steps set and its chart does not know, with the place where the site
+ * chart says it. */
+int renders_check_keys(const struct renders *v, struct run *r, const struct run_chart *site, struct err *e) MUST_CHECK;

@@ -183,6 +183,14 @@ static const char *judge(const struct proof *p, const struct scan_find *f)
 	return is_carried(p, &r, false, &pinned) ? NULL : pinned ? pinning : lacking;
 }
 
+/* Where a key of the chart is what helps, its name. */
+static char *hint(const struct proof *p, const char *what, const char *image)
+{
+	auto_free char *key = p->key_of && str_ends(what, "in the site chart") ? p->key_of(p->ctx, image) : NULL;
+
+	return key ? xasprintf(": %s", key) : xstrdup("");
+}
+
 int proof_images(const struct proof *p, const char *chart, const struct helm_objects *o, struct strv *out, struct err *e)
 {
 	auto_scan struct scan_finds finds = { 0 };
@@ -199,8 +207,12 @@ int proof_images(const struct proof *p, const char *chart, const struct helm_obj
 			continue;
 		bad++;
 		first = first ? first : f->image;
-		if (out)
-			strv_pushf(out, "%s: %s: %s: %s: %s: %s", chart, f->file, f->kind, f->path, f->image, what);
+		if (!out)
+			continue;
+
+		auto_free char *key = hint(p, what, f->image);
+
+		strv_pushf(out, "%s: %s: %s: %s: %s: %s%s", chart, f->file, f->kind, f->path, f->image, what, key);
 	}
 	if (bad)
 		return err_set(e, ERR_PROOF, "chart '%s': %zu image reference%s not proved, first '%s'", chart, bad,

@@ -24,6 +24,9 @@ struct proof {
 	struct ref_site names;                  /* what it is called on site */
 	bool upstream;                          /* rewrite `mirror`, or `post-render` not done yet: the upstream name of what is
 						 * carried is as good */
+	char *(*key_of)(void *ctx, const char *image);  /* the chart's value that gives an image, for the message: owned, NULL =
+							 * not known; may be NULL */
+	void *ctx;
 	bool renamed;                           /* `post-render` has been done: what is left was out of its reach */
 };
 

@@ -153,25 +153,38 @@ release:
   name: web
   namespace: web
   values:
-    image: { {{ .Values.key | default "repository" }}: {{ include "airgap.host" (list $ "up.example") }}/deployment}
+    {{- $name := printf "%s/deployment" (include "airgap.host" (list $ "up.example")) }}
+    image: {{ merge (dict (.Values.key | default "repository") $name) (.Values.image | default dict) | toJson }}
     {{- with .Values.pod }}
     podSecurityContext: {{ toJson . }}
     {{- end }}
 END
+mkdir "$T/w/there/data"
+printf '# the keys of images\nweb: image.repositry\n' >"$T/w/there/data/keys.yaml"
 sed '/^charts:/,$d' "$T/w/bundle.yaml" >"$T/w/there.yaml"
 printf 'site: there\ncharts: [{name: web, path: web}]\ndiscover: {sites: ["site-*.yaml"]}\n' >>"$T/w/there.yaml"
 printf 'apiVersion: airgap/v1\nkind: Site\nregistry: {host: "r.site:5000", prefix: m}\n' >"$T/w/site-good.yaml"
 # there NAME LINE - another site file, beside the good one
 there() { { cat "$T/w/site-good.yaml"; printf '%s\n' "$2"; } >"$T/w/$1.yaml"; }
+warnings() { sed -n 's/^warning: //p' "$T/err" | grep -v 'not signed'; }
 errors() { sed -n 's/^error: //p' "$T/err"; }
 nothing() { is 'nothing is written' "$(cd "$T/w" && ls there.lock.yaml bundle.tar.zst 2>/dev/null)" ''; }
 
 there bad 'key: repositry'
 fails 'a misspelt image key' 45 run build there.yaml --site bad.yaml
-is 'is told with its place' "$(errors)" "site 'bad.yaml': Release/web: web: web/templates/pod.yaml: Pod: spec.containers[].image: \
-up.example/deployment:1: does not point to the site registry: set the chart's image keys in the site chart
+is 'is told with its place and the key that it should be' "$(errors)" "site 'bad.yaml': Release/web: web: web/templates/pod.yaml: Pod: spec.containers[].image: \
+up.example/deployment:1: does not point to the site registry: set the chart's image keys in the site chart: image.repository
 1 thing the deployer would refuse on site: correct the site chart or the site file: nothing was written"
+is 'and where it is said' "$(warnings)" "chart 'web': its values.yaml has no image.repositry: write image.repository (there/data/keys.yaml:2)"
 nothing
+there bad 'key: pullPolicy'
+fails 'a key that is like none' 45 run lock there.yaml --site bad.yaml
+is 'is told too, as far as it is known' "$(warnings)" "chart 'web': its values.yaml has no image.pullPolicy: correct or remove what sets it"
+there bad 'image: {tagg: "2"}
+pod: {runAsNonRoot: true, fsGroup: 5}'
+ok 'a key that changes no image' run lock there.yaml --site bad.yaml
+is 'is a warning; a map that is written out takes any' "$(warnings)" "chart 'web': its values.yaml has no image.tagg: write image.tag"
+rm "$T/w/there.lock.yaml"
 there bad 'pod: {runAsNonRoot: false}'
 fails 'a pod that the level of its namespace forbids' 45 run lock there.yaml --site bad.yaml
 like 'is told too' "$(errors)" "^site 'bad.yaml': Release/web: web: web/templates/pod.yaml: Pod: spec.containers\[web\]: runAsNonRoot: set it to true$"
