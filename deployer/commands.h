@@ -20,3 +20,4 @@ COMMAND(inspect);
 COMMAND(extract);
 COMMAND(init);
 COMMAND(facts);
+COMMAND(mirrors);

@@ -25,6 +25,8 @@ int main(int argc, char **argv)
 		  init_run, "deployer init bundle.tar.zst --set domain=ml.example -o site.yaml" },
 		{ "facts", "", "Write what the nodes of the site are, for `bundler --facts`.", facts_options, facts_opts_size, 0, 0,
 		  facts_run, "deployer facts -o facts.json" },
+		{ "mirrors", "BUNDLE", "Write what nodes need to pull from the site registry under upstream names.", mirrors_options,
+		  mirrors_opts_size, 1, 1, mirrors_run, "deployer mirrors bundle.tar.zst --containerd -o node/" },
 		{ 0 }
 	};
 

@@ -2,12 +2,8 @@
 /* Probe steps: asked before the first write, in pods of a namespace that is made for it and goes again. */
 #include "preflight.h"
 
+#include "mirrors.h"
 #include "pull.h"
-#include "push.h"
-#include "run.h"
-
-#include <airgap/log.h>
-#include <airgap/pod.h>
 #include "push.h"
 #include "run.h"
 
@@ -39,7 +35,8 @@ struct probing {
 	struct engine *engine;
 	enum preflight_mode mode;
 	struct asked_list here, pods;           /* still to be asked */
-	const struct content_image *pulled;     /* NULL = no pull is asked */
+	struct strv pulled;                     /* references of images; none = no pull is asked */
+	enum mirror_kind kind;                  /* of the nodes */
 	struct finding_row *pull_row;
 	struct strv ready;                      /* nodes */
 	const char *pull_secret;
@@ -167,8 +164,8 @@ static int push_images(const struct probing *p, struct err *e)
 	struct push_report ignored = { 0 };
 	auto_strv struct strv wanted = { 0 };
 
-	if (p->pulled)
-		strv_push(&wanted, p->pulled->ref);
+	for (size_t i = 0; i < p->pulled.n; i++)
+		strv_push(&wanted, p->pulled.items[i]);
 	for (size_t i = 0; i < p->pods.n; i++) {
 		const char *image = p->pods.items[i].step->probe.run.image;
 		size_t before = wanted.n;
@@ -226,24 +223,40 @@ static int make_namespace(struct probing *p, struct err *e)
 	return kubectl_apply(&s->kubectl, objects, KUBECTL_APPLY, NULL, e);
 }
 
+/* What is to be done on a node; owned. */
+static char *pull_need(const struct probing *p, const char *image)
+{
+	auto_ref struct ref r = { 0 };
+	struct err ignored;
+
+	if (site_rewrite(&p->engine->session->site) != SITE_MIRROR || ref_parse(image, &r, &ignored) < 0)
+		return xstrdup("make the registry reachable from it, trusted by its runtime, and its user right");
+
+	auto_free char *path = mirror_path(p->kind, r.host);
+
+	return xasprintf("write %s there, as `deployer mirrors --%s` has it", path, mirror_option(p->kind));
+}
+
 /* The pull is asked for by the name that pods will have: nodes that go by mirrors know the upstream one. */
 static int ask_pull(struct probing *p, struct err *e)
 {
 	struct session *s = p->engine->session;
-	auto_free char *target = NULL;
 
-	if (!p->pulled)
-		return 0;
-	if (session_image_target(s, p->pulled->ref, &target, e) < 0)
-		return -1;
+	for (size_t i = 0; i < p->pulled.n; i++) {
+		auto_free char *name = NULL, *need = pull_need(p, p->pulled.items[i]);
 
-	const struct pull pull = {
-		.kubectl = &s->kubectl, .ns = PROBE_NAMESPACE, .pull_secret = p->pull_secret,
-		.image = str_eq(s->site.registry.rewrite, "mirror") ? p->pulled->ref : target,
-		.fixed_uid = !str_eq(s->site.profile, "nonroot-arbitrary-uid"),
-	};
+		if (session_image_name(s, p->pulled.items[i], &name, e) < 0)
+			return -1;
 
-	return pull_on_nodes(&pull, &p->ready, p->pull_row, e);
+		const struct pull pull = {
+			.kubectl = &s->kubectl, .ns = PROBE_NAMESPACE, .pull_secret = p->pull_secret, .image = name, .number = i,
+			.need = need, .fixed_uid = !str_eq(s->site.profile, "nonroot-arbitrary-uid"),
+		};
+
+		if (pull_on_nodes(&pull, &p->ready, p->pull_row, e) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static int ask_in_pods(struct probing *p, struct err *e)
@@ -270,6 +283,7 @@ static void probing_release(struct probing *p)
 	free(p->here.items);
 	free(p->pods.items);
 	strv_release(&p->ready);
+	strv_release(&p->pulled);
 	pthread_mutex_destroy(&p->lock);
 }
 
@@ -309,24 +323,52 @@ static int gather_one(struct probing *p, const struct step *s, bool asking, stru
 	return 0;
 }
 
-/* The smallest image serves. */
-static void gather_pull(struct probing *p, bool asking)
+/* Asked before, and nothing is new in what was asked: the registry, and with mirrors the bundle with its upstreams. */
+static bool pulled_before(const struct probing *p)
+{
+	const json_t *installed = journal_installed(p->engine->journal);
+	const struct session *s = p->engine->session;
+	const json_t *before = jdoc_at(installed, "site", "registry", NULL), *now = json_object_get(s->site.doc, "registry");
+
+	if (p->mode != PREFLIGHT_INSTALL || !installed || !json_equal(before, now))
+		return false;
+	return site_rewrite(&s->site) != SITE_MIRROR || str_eq(jdoc_text(installed, "bundle", NULL), p->engine->bundle);
+}
+
+/* The smallest image serves; with mirrors that of each registry, since each has its own. */
+static void choose_pulled(struct probing *p)
 {
 	const struct contents *c = &p->engine->session->contents;
+	bool mirrors = site_rewrite(&p->engine->session->site) == SITE_MIRROR;
+	auto_strv struct strv hosts = { 0 };
+
+	mirror_hosts(c, &hosts);
+	for (size_t h = 0; h < (mirrors ? hosts.n : 1); h++) {
+		const struct content_image *best = NULL;
+
+		for (size_t i = 0; i < c->n_images; i++) {
+			auto_free char *front = mirrors ? xasprintf("%s/", hosts.items[h]) : xstrdup("");
+
+			if (str_starts(c->images[i].ref, front) && (!best || c->images[i].size < best->size))
+				best = &c->images[i];
+		}
+		if (best)
+			strv_push(&p->pulled, best->ref);
+	}
+}
+
+static void gather_pull(struct probing *p, bool asking)
+{
 	struct finding_row *row = p->pull_row = findings_row(p->out, "pull", "every node can pull from the site registry");
-	bool again = p->mode == PREFLIGHT_INSTALL && journal_installed(p->engine->journal) != NULL;
 
 	if (preflight_skips(p->engine, row->id))
 		findings_skip(row, "--skip");
 	else if (!asking)
 		findings_skip(row, "not asked: a check before it failed");
-	else if (p->mode == PREFLIGHT_LOOK || again || !c->n_images)
+	else if (p->mode == PREFLIGHT_LOOK || pulled_before(p) || !p->engine->session->contents.n_images)
 		findings_skip(row, NULL);
-	if (row->skipped)
-		return;
-	for (size_t i = 0; i < c->n_images; i++)
-		if (!p->pulled || c->images[i].size < p->pulled->size)
-			p->pulled = &c->images[i];
+	if (!row->skipped)
+		choose_pulled(p);
 }
 
 /* On which nodes; one that is not Ready would be waited for in vain. */
@@ -334,7 +376,7 @@ static int find_nodes(struct probing *p, struct err *e)
 {
 	auto_json json_t *nodes = NULL;
 	auto_strv struct strv not_ready = { 0 };
-	bool needed = p->pulled != NULL;
+	bool needed = p->pulled.n > 0;
 
 	for (size_t i = 0; i < p->engine->steps->n; i++) {
 		const struct step *s = &p->engine->steps->items[i];
@@ -346,7 +388,8 @@ static int find_nodes(struct probing *p, struct err *e)
 	if (kubectl_list(&p->engine->session->kubectl, "nodes", NULL, NULL, &nodes, e) < 0)
 		return -1;
 	pull_nodes(nodes, &p->ready, &not_ready);
-	for (size_t i = 0; p->pulled && i < not_ready.n; i++)
+	p->kind = mirror_kind_of(json_array_get(nodes, 0));
+	for (size_t i = 0; p->pulled.n && i < not_ready.n; i++)
 		findings_say(p->pull_row, FOUND_WARN, "node '%s': not Ready: could not be asked: look at it before anything is to run there",
 			     not_ready.items[i]);
 	return 0;
@@ -363,7 +406,7 @@ int preflight_probes(struct engine *g, enum preflight_mode mode, bool asking, st
 		if (g->steps->items[i].kind == STEP_PROBE && gather_one(&p, &g->steps->items[i], asking, e) < 0)
 			return -1;
 	p.here.probing = p.pods.probing = &p;
-	if (pool_each(AT_ONCE, p.here.n, ask, &p.here, e) < 0 || ((p.pods.n || p.pulled) && ask_in_pods(&p, e) < 0))
+	if (pool_each(AT_ONCE, p.here.n, ask, &p.here, e) < 0 || ((p.pods.n || p.pulled.n) && ask_in_pods(&p, e) < 0))
 		return -1;
 	for (size_t i = 0; i < out->n; i++)
 		findings_sort_lines(out->rows[i]);

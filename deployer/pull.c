@@ -60,7 +60,7 @@ enum pull_state pull_judge(const json_t *pod, char **why)
 
 static json_t *pod_on(const struct pull *p, const char *node, size_t number)
 {
-	auto_free char *name = xasprintf("airgap-pull-%zu", number);
+	auto_free char *name = xasprintf("airgap-pull-%zu-%zu", p->number, number), *label = xasprintf("%zu", p->number);
 	json_t *container = json_pack("{s:s, s:s, s:s, s:[s], s:{s:b, s:{s:[s]}}}", "name", "pull", "image", p->image, "imagePullPolicy",
 				      "Always", "command", NOTHING, "securityContext", "allowPrivilegeEscalation", 0, "capabilities", "drop",
 				      "ALL");
@@ -74,7 +74,7 @@ static json_t *pod_on(const struct pull *p, const char *node, size_t number)
 	if (p->pull_secret)
 		json_object_set_new(spec, "imagePullSecrets", json_pack("[{s:s}]", "name", p->pull_secret));
 	return json_pack("{s:s, s:s, s:{s:s, s:s, s:{s:s}}, s:o}", "apiVersion", "v1", "kind", "Pod", "metadata", "name", name,
-			 "namespace", p->ns, "labels", LABEL, "yes", "spec", spec);
+			 "namespace", p->ns, "labels", LABEL, label, "spec", spec);
 }
 
 struct batch {
@@ -88,12 +88,13 @@ struct batch {
 /* What the pods say now. out_open = how many of this batch are still waited for. */
 static int look(struct batch *b, size_t from, size_t to, size_t *out_open, struct err *e)
 {
+	auto_free char *selector = xasprintf(LABEL "=%zu", b->pull->number);
 	auto_json json_t *pods = NULL;
 	time_t now = time(NULL);
 	size_t i;
 	json_t *pod;
 
-	if (kubectl_list(b->pull->kubectl, "pods", b->pull->ns, LABEL "=yes", &pods, e) < 0)
+	if (kubectl_list(b->pull->kubectl, "pods", b->pull->ns, selector, &pods, e) < 0)
 		return -1;
 	json_array_foreach(pods, i, pod) {
 		const char *node = jdoc_text(pod, "spec", "nodeName", NULL);
@@ -109,9 +110,8 @@ static int look(struct batch *b, size_t from, size_t to, size_t *out_open, struc
 				continue;
 			b->done[k] = true;
 			if (state != PULL_DONE)
-				findings_say(b->row, FOUND_FAIL, "node '%s': cannot pull '%s': %s: make the registry reachable from "
-					     "it, trusted by its runtime, and its user right", node, b->pull->image,
-					     why ? why : "no answer in time");
+				findings_say(b->row, FOUND_FAIL, "node '%s': cannot pull '%s': %s: %s", node, b->pull->image,
+					     why ? why : "no answer in time", b->pull->need);
 		}
 	}
 	*out_open = 0;

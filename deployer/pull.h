@@ -1,7 +1,7 @@
 /*
  * pull - can every node pull an image? A pod on each, a few at a time, is looked at until its image is there or is refused.
  *
- *	const struct pull p = { .kubectl = &s->kubectl, .ns = ns, .image = "registry.site/x/app:1", .pull_secret = NULL };
+ *	const struct pull p = { .kubectl = &s->kubectl, .ns = ns, .image = "registry.site/x/app:1", .need = "open its port" };
  *	if (pull_on_nodes(&p, &nodes, row, e) < 0) ...
  *
  * The image may be any that has the nodes' architecture: nothing of it is run. The name is asked for as it stands, so an
@@ -19,6 +19,8 @@ struct pull {
 	const char *image;
 	const char *pull_secret;        /* in ns; NULL = none */
 	bool fixed_uid;                 /* false: the cluster gives the uid */
+	size_t number;                  /* of this pull among those of the namespace */
+	const char *need;               /* what to do where it fails */
 };
 
 /* 0: row has a failure for each node that cannot, with the runtime's words. -1: it could not be asked. The pods are gone when

@@ -256,8 +256,9 @@ int scan_rename(json_t *object, const char *chart, const struct scan_rule *rules
 		const struct scan_names *names, bool *changed, struct err *e)
 {
 	CLEANUP(release) struct scan_edit edit = { .names = names, .words = json_object() };
-	const char *kind = jdoc_text(object, "kind", NULL);
-	struct walk w = { .rules = rules, .n_rules = n_rules, .chart = chart, .file = "", .kind = kind ? kind : "", .root = object,
+	const char *said = jdoc_text(object, "kind", NULL);
+	auto_free char *kind = xstrdup(said ? said : "");       /* its own: what is said is a text like any other */
+	struct walk w = { .rules = rules, .n_rules = n_rules, .chart = chart, .file = "", .kind = kind, .root = object,
 			  .path = BUF_INIT(SCAN_PATH_MAX), .edit = &edit };
 	int r = walk_value(&w, NULL, NULL, object, e);
 

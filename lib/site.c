@@ -122,9 +122,6 @@ static int check_registry(const struct site_registry *r, const char *subject, st
 	if (find_rewrite(r->rewrite) == ARRAY_LEN(rewrites))
 		return err_set(e, ERR_MALFORMED, "%s: registry.rewrite: '%s': use values+verify, post-render or mirror",
 			       subject, r->rewrite);
-	if (find_rewrite(r->rewrite) == SITE_MIRROR)
-		return err_set(e, ERR_UNSUPPORTED, "%s: registry.rewrite: 'mirror' is not supported by this version: use post-render",
-			       subject);
 	if (r->mode != SITE_EXISTING)
 		return err_set(e, ERR_UNSUPPORTED, "%s: registry.mode: '%s' is not supported by this version: use existing",
 			       subject, modes[r->mode]);

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Charts that have no key for their images, on a real cluster: renamed after rendering, with either helm.
+# Charts that have no key for their images, on a real cluster: renamed after rendering with either helm, or left as they are
+# and pulled through the mirror files that `deployer mirrors` writes for the node's containerd.
 # shellcheck source=tests/testlib.sh disable=SC2016 # $1 and $(env:X) are not for this shell
 . "$(dirname "$0")/../testlib.sh"
 need root docker-registry skopeo python3 etcd containerd
@@ -174,3 +175,39 @@ said 'nothing changed' 'r 1.0.0: nothing changed'
 ok 'status' deployer status
 said 'the release is as installed' 'Release/hard +unchanged'
 is 'no folder of a plugin stays' "$(find "$T" -name 'airgap-helm-*' | wc -l)" 0
+
+# ---- mirror: the node's containerd is told where upstream names lead
+
+certs=$(cluster_fact certs-d)
+mirrors() { deployer mirrors --containerd -o "$T/node" "$@"; }
+# give HOST... - the node gets their files. Here its certs.d is elsewhere.
+give() {
+	for host in "$@"; do
+		mkdir -p "$certs/$host"
+		for file in "$T/node/etc/containerd/certs.d/$host"/*; do
+			sed "s|/etc/containerd/certs.d|$certs|" "$file" >"$certs/$host/${file##*/}"
+		done
+	done
+}
+site '  prefix: m' '  keepHost: true' '  rewrite: mirror' 'hook: true'
+fails 'mirrors: what the nodes run must be said' 2 deployer mirrors
+ok 'mirrors prints the files' deployer mirrors --containerd
+said 'each with its place' "^# /etc/containerd/certs.d/quay.io/hosts.toml"
+is 'a password is not printed unasked' "$(grep -c "$(printf '%s:%s' "$(cluster_fact registry-username)" "$password" | base64)" "$T/said")" 0
+ok 'mirrors writes the files' mirrors --with-password
+is 'for the registries of the images, with the authority of the registry' \
+	"$(find "$T/node" -type f -printf '%P %m\n' | sort | sed "s|etc/containerd/certs.d/||;s|$registry|REGISTRY|" | tr '\n' ';')" \
+	'REGISTRY/ca.crt 644;docker.io/hosts.toml 600;quay.io/hosts.toml 600;'
+give "$registry" docker.io
+fails 'a node without a file for one of them' 44 deployer install
+said 'node, image and file are named' "node 'node': cannot pull 'quay.io/demo/worker:2': .*: write /etc/containerd/certs.d/quay.io/hosts.toml there, as .deployer mirrors --containerd. has it"
+is 'the other one was pulled' "$(grep -c "cannot pull 'docker.io" "$T/said")" 0
+is 'nothing was changed' "$(image)" "$registry/p/demo/app:1.0"
+give quay.io
+ok 'mirror: install' deployer install
+is 'names stay' "$(image)" docker.io/demo/app:1.0
+like 'from the site registry' "$(cat "$(cluster_fact registry-log)")" '/v2/m/docker.io/demo/app/manifests/1.0\?ns=docker.io'
+is 'the hook ran with it' "$(kubectl -n r get job hard-hook -o 'jsonpath={.spec.template.spec.containers[0].image} {.status.succeeded}')" 'quay.io/demo/worker:2 1'
+ok 'mirror: install again' deployer install
+said 'mirror: nothing changed' 'r 1.0.0: nothing changed'
+ok 'mirror: status' deployer status

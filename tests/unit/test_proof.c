@@ -7,7 +7,7 @@
 static struct err e;
 static struct contents contents;
 static struct scan_rules rules;
-static bool upstream;
+static bool upstream, renamed;
 
 #define INDEX "sha256:1111111111111111111111111111111111111111111111111111111111111111"
 #define AMD64 "sha256:2222222222222222222222222222222222222222222222222222222222222222"
@@ -42,7 +42,7 @@ static int enter(void **state)
 	struct content_image *i;
 
 	err_clear(&e);
-	upstream = false;
+	upstream = renamed = false;
 	i = add("docker.io/demo/one:1", INDEX, AMD64);          /* one platform of an index */
 	child(i, "linux/amd64", AMD64, true);
 	child(i, "linux/arm64", ARM64, false);
@@ -67,7 +67,7 @@ static int prove(const char *object, bool test, struct strv *out)
 	struct helm_object o = { .source = (char *)"web/templates/x.yaml", .test = test };
 	struct helm_objects all = { &o, 1 };
 	const struct proof how = { .contents = &contents, .rules = &rules, .names = { "site:5000", "mirror", false },
-				   .upstream = upstream };
+				   .upstream = upstream, .renamed = renamed };
 	int r;
 
 	o.object = ydoc_parse(object, strlen(object), &ydoc_rendered, "test", NULL, &e);
@@ -226,6 +226,25 @@ TEST(names_that_stay_are_proved_to_be_carried)
 	}
 }
 
+/* After post-render: what is carried and still named upstream was out of its reach; what is not carried is missing. */
+TEST(names_that_were_not_renamed_are_told_apart)
+{
+	static const struct { const char *image, *says; } cases[] = {
+		{ "site:5000/mirror/demo/one:1", NULL }, { "docker.io/demo/one:1", "where post-render does not reach" },
+		{ "other/one:1", "not in the bundle" },
+	};
+
+	renamed = true;
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		auto_free char *object = xasprintf("{kind: Pod, spec: {containers: [{name: a, image: \"%s\"}]}}", cases[i].image);
+		auto_strv struct strv out = { 0 };
+
+		assert_int_equal(prove(object, false, &out), cases[i].says ? -1 : 0);
+		if (cases[i].says && !strstr(out.items[0], cases[i].says))
+			fail_msg("%s", out.items[0]);
+	}
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, enter, leave)
@@ -233,6 +252,7 @@ int main(void)
 		CASE(images_that_are_carried_pass), CASE(images_that_are_not_are_named),
 		CASE(a_tag_that_nodes_choose_is_proved_as_far_as_it_goes), CASE(every_violation_is_told_with_its_place),
 		CASE(what_only_reads_like_an_image_is_no_business_of_ours), CASE(names_that_stay_are_proved_to_be_carried),
+		CASE(names_that_were_not_renamed_are_told_apart),
 		CASE(what_was_waived_is_exempt),
 	};
 

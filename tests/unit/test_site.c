@@ -88,7 +88,6 @@ TEST(a_wrong_file_is_refused_with_its_line)
 		{ HEAD "kubernetes: {kubeconfg: a}\n", ERR_MALFORMED, "did you mean 'kubeconfig'?" },
 		{ HEAD "registry: {mode: mirror}\n", ERR_MALFORMED, "mode" },
 		{ HEAD "registry: {mode: serve}\n", ERR_UNSUPPORTED, "registry.mode: 'serve' is not supported" },
-		{ HEAD "registry: {rewrite: mirror}\n", ERR_UNSUPPORTED, "registry.rewrite: 'mirror' is not supported" },
 		{ HEAD "registry: {rewrite: none}\n", ERR_MALFORMED, "registry.rewrite: 'none': use" },
 		{ HEAD "registry: {host: a}\nregistry: {host: b}\n", ERR_MALFORMED, "site.yaml:4" },
 		{ "- a\n", ERR_MALFORMED, "site.yaml" },
