@@ -32,6 +32,39 @@ static int load(struct session *s, const char *file, struct buf *out, struct err
 	return MIN(there, 0);
 }
 
+/* The site chart of a stack's folder, or the folder itself: *out owned path, or NULL where it is neither. */
+static int find_chart(const char *folder, char **out, struct err *e)
+{
+	auto_free char *own = fs_join(folder, "values.schema.json"), *below = fs_join(folder, "site/values.schema.json");
+	int there = fs_exists(own, e), deeper = there == 0 ? fs_exists(below, e) : 0;
+
+	if (there == 1 || deeper == 1)
+		*out = there == 1 ? xstrdup(folder) : fs_join(folder, "site");
+	return there < 0 || deeper < 0 ? -1 : 0;
+}
+
+static int load_from(const char *chart, const char *file, struct buf *out, struct err *e)
+{
+	auto_free char *path = fs_join(chart, file);
+
+	return fs_load(path, FILE_MAX, out, e);
+}
+
+/* Of a bundle, which is judged first; or of a folder, before there is a bundle. */
+static int load_both(const char *where, const struct common_opts *opts, struct buf *schema, struct buf *values, struct err *e)
+{
+	auto_session struct session s = { 0 };
+	auto_free char *chart = NULL;
+
+	if (find_chart(where, &chart, e) < 0)
+		return -1;
+	if (chart)
+		return load_from(chart, "values.schema.json", schema, e) < 0 || load_from(chart, "values.yaml", values, e) < 0 ? -1 : 0;
+	if (session_bundle(&s, where, opts, e) < 0 || load(&s, "values.schema.json", schema, e) < 0)
+		return -1;
+	return load(&s, "values.yaml", values, e);
+}
+
 /* On the terminal, until the answer fits; an empty one leaves the key open. */
 static int ask(struct starter_key *k, struct err *e)
 {
@@ -68,15 +101,13 @@ int init_run(const void *opts, char **args, struct err *e)
 	const struct init_opts *o = opts;
 	const char *output = o->output ? o->output : "site.yaml";
 	bool to_stdout = strcmp(output, "-") == 0;
-	auto_session struct session s = { 0 };
 	auto_starter struct starter starter = { 0 };
 	auto_buf struct buf schema = BUF_INIT(FILE_MAX), values = BUF_INIT(FILE_MAX), text = BUF_INIT(STARTER_MAX);
 	int there = to_stdout ? 0 : fs_exists(output, e);
 
 	if (there)
 		return there < 0 ? -1 : err_set(e, ERR_USAGE, "'%s': is there already: choose another with -o", output);
-	if (session_bundle(&s, args[0], &o->common, e) < 0 || load(&s, "values.schema.json", &schema, e) < 0 ||
-	    load(&s, "values.yaml", &values, e) < 0 || starter_open(&starter, buf_str(&schema), schema.len, buf_str(&values), e) < 0 ||
+	if (load_both(args[0], &o->common, &schema, &values, e) < 0 || starter_open(&starter, buf_str(&schema), schema.len, buf_str(&values), e) < 0 ||
 	    fill(&starter, o, e) < 0)
 		return -1;
 	starter_write(&starter, &text);
@@ -86,6 +117,6 @@ int init_run(const void *opts, char **args, struct err *e)
 	}
 	if (fs_save(output, buf_str(&text), text.len, 0600, e) < 0)
 		return -1;
-	log_info("wrote '%s': look through it, then `deployer plan %s --site %s`", output, args[0], output);
+	log_info("wrote '%s': look through it", output);
 	return 0;
 }

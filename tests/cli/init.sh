@@ -32,3 +32,6 @@ like 'with the nearest one' "$(init -o - --set registry.hots=x 2>&1)" "did you m
 fails 'so is a value the schema does not know' 2 init -o - --set profile=root
 fails 'a bundle nobody trusts gives nothing' 12 "$deployer" init tests/data/vectors/p256.tar.zst --trust "$T/trust" -o "$T/none"
 ok 'and no file' test ! -e "$T/none"
+ok "a stack's folder will do, before there is a bundle" "$deployer" init manifests/demo -o "$T/early.yaml" -y --set registry.host=reg.site:5000 --set page.title='Hello: all' --set worker.intervalSeconds=9
+ok 'and makes the same' cmp "$T/early.yaml" "$T/site.yaml"
+fails "a folder without a site chart is no bundle either" 17 "$deployer" init tests/data -o "$T/none"
