@@ -321,5 +321,7 @@ int discover(struct run *r, const char *site_path, struct destinations *sites, s
 		r->lock->contents.rules = scan_rules_encode(r->m->discover.rules, r->m->discover.n_rules);
 	warn_idle_values(r);
 	images_finish(&r->images);
+	if (!site_path)         /* one site needs only some of what a manifest foresees */
+		images_idle_waivers(&r->images);
 	return 0;
 }

@@ -344,9 +344,13 @@ void images_finish(struct images *s)
 		if (s->items[i].n_reasons)
 			qsort(s->items[i].reasons, s->items[i].n_reasons, sizeof(s->items[i].reasons[0]), compare_reasons);
 	tidy_not_carried(s);
+	strv_sort(&s->warnings);
+	strv_uniq(&s->warnings);
+}
+
+void images_idle_waivers(struct images *s)
+{
 	for (size_t i = 0; i < s->n_waivers; i++)
 		if (!s->waivers[i].used)
 			strv_pushf(&s->warnings, "waive '%s': nothing names it: take it out", s->waivers[i].image);
-	strv_sort(&s->warnings);
-	strv_uniq(&s->warnings);
 }

@@ -43,6 +43,8 @@ struct image *images_add(struct images *s, const char *text, const struct conten
 /* All finds of one render; chart says whose they are, NULL: of a carried file. ERR_MALFORMED: an image that is no reference. */
 int images_add_finds(struct images *s, const char *chart, const struct scan_finds *finds, struct err *e) MUST_CHECK;
 void images_finish(struct images *s);
+/* Warns of waivers that nothing needed. */
+void images_idle_waivers(struct images *s);
 
 /* "chart 'web': web/templates/deployment.yaml: Deployment: spec.…image", "file 'apps': a.zip/a.conf" or "the manifest".
  * Owned. */
