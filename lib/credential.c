@@ -206,13 +206,27 @@ static int rule_resolve(struct credential_set *s, struct rule *r, struct err *e)
 	return 0;
 }
 
+/* A variable that is not there is missed by whoever asks the host: a manifest names hosts that not everybody needs. */
+static bool waits_for_variable(const char *reference)
+{
+	const char *value = reference && str_starts(reference, "env:") ? getenv(reference + strlen("env:")) : "";
+
+	return !value;
+}
+
+static bool is_ready(const struct rule *r)
+{
+	return (r->username || r->token) && !waits_for_variable(r->username) && !waits_for_variable(r->password) &&
+	       !waits_for_variable(r->token);
+}
+
 int credential_set_resolve(struct credential_set *s, struct err *e)
 {
 	int rc = 0;
 
 	pthread_mutex_lock(&s->lock);
 	for (size_t i = 0; i < s->n_rules && rc == 0; i++)
-		if (s->rules[i].username || s->rules[i].token)
+		if (is_ready(&s->rules[i]))
 			rc = rule_resolve(s, &s->rules[i], e);
 	pthread_mutex_unlock(&s->lock);
 	return rc;
