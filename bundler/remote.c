@@ -107,7 +107,7 @@ struct remote *remote_new(const struct lock_host *hosts, size_t n, const char *b
 	if (!r->http)
 		return NULL;
 	r->credentials = open_credentials(hosts, n, base, e);
-	if (!r->credentials || (o->resolver && credential_set_resolve(r->credentials, e) < 0))
+	if (!r->credentials || (o->resolver && credential_set_resolve(r->credentials, o->optional, e) < 0))
 		return NULL;
 	return TAKE(r);
 }

@@ -15,6 +15,7 @@ struct remote_opts {                    /* zero = the default named */
 	/* A resolver wants many things of a host: secrets are looked up now, and a server that gives no answer is given up
 	 * for good (http.h). */
 	bool resolver;
+	const struct strv *optional;    /* variables that only some of its hosts want, and may not be set; borrowed; NULL = none */
 	bool env_proxy;                 /* the environment's proxies, where a host's settings name none */
 	bool quota_stop;                /* an error where pulls are counted and none is left; else it is waited for more */
 	unsigned jobs;                  /* exchanges with one host at once, at most; 0 = not limited */

@@ -292,6 +292,15 @@ static int find_kubernetes(struct run *r, const char *site_path, struct err *e)
 	return 0;
 }
 
+/* Variables by which the manifest chooses a source: not everybody has each of them. */
+static void optional_variables(const struct manifest *m, struct strv *out)
+{
+	for (size_t i = 0; i < m->n_charts; i++)
+		for (size_t k = 0; k < m->charts[i].n_sources; k++)
+			if (m->charts[i].sources[k].when)
+				strv_push(out, m->charts[i].sources[k].when + strlen("env:"));
+}
+
 static int open_run(struct run *r, const char *path, const struct resolve_opts *o, struct err *e)
 {
 	r->dir = fs_dirname(path);
@@ -304,9 +313,13 @@ static int open_run(struct run *r, const char *path, const struct resolve_opts *
 		return -1;
 	/* The lock's hosts speak of paths as the lock sees them: the same files. */
 	auto_free char *base = o->base ? xstrdup(o->base) : xstrdup(r->dir);
+	auto_strv struct strv optional = { 0 };
+
+	optional_variables(r->m, &optional);
 
 	const struct remote_opts remote = {
-		.resolver = true, .env_proxy = o->env_proxy, .quota_stop = o->quota_stop, .jobs = r->image_jobs,
+		.resolver = true, .optional = &optional, .env_proxy = o->env_proxy, .quota_stop = o->quota_stop,
+		.jobs = r->image_jobs,
 	};
 
 	r->remote = remote_new(r->lock->hosts, r->lock->n_hosts, base, &remote, e);

@@ -206,27 +206,28 @@ static int rule_resolve(struct credential_set *s, struct rule *r, struct err *e)
 	return 0;
 }
 
-/* A variable that is not there is missed by whoever asks the host: a manifest names hosts that not everybody needs. */
-static bool waits_for_variable(const char *reference)
+/* One of the variables that may be missing is. */
+static bool is_missing(const char *reference, const struct strv *optional)
 {
-	const char *value = reference && str_starts(reference, "env:") ? getenv(reference + strlen("env:")) : "";
+	const char *name = reference && str_starts(reference, "env:") ? reference + strlen("env:") : NULL;
+	const char *value = name ? getenv(name) : NULL;
 
-	return !value;
+	return name && optional && strv_has(optional, name) && (!value || !*value);
 }
 
-static bool is_ready(const struct rule *r)
+static bool is_due(const struct rule *r, const struct strv *optional)
 {
-	return (r->username || r->token) && !waits_for_variable(r->username) && !waits_for_variable(r->password) &&
-	       !waits_for_variable(r->token);
+	return (r->username || r->token) && !is_missing(r->username, optional) && !is_missing(r->password, optional) &&
+	       !is_missing(r->token, optional);
 }
 
-int credential_set_resolve(struct credential_set *s, struct err *e)
+int credential_set_resolve(struct credential_set *s, const struct strv *optional, struct err *e)
 {
 	int rc = 0;
 
 	pthread_mutex_lock(&s->lock);
 	for (size_t i = 0; i < s->n_rules && rc == 0; i++)
-		if (is_ready(&s->rules[i]))
+		if (is_due(&s->rules[i], optional))
 			rc = rule_resolve(s, &s->rules[i], e);
 	pthread_mutex_unlock(&s->lock);
 	return rc;

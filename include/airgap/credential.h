@@ -17,6 +17,7 @@
 #pragma once
 
 #include <airgap/secret.h>
+#include <airgap/strv.h>
 
 enum credential_kind {
 	CREDENTIAL_BASIC,       /* username and password */
@@ -47,9 +48,9 @@ struct credential_set;
 struct credential_set *credential_set_new(const struct credential_host *hosts, size_t n, const char *base,
 					  bool explicit_only, struct err *e) MUST_CHECK;
 void credential_set_free(struct credential_set *s);
-/* Resolves the references of all hosts now, so that what is wrong shows before the work; a variable that is not set is an
- * error only of who asks that host. Errors as credential_find. */
-int credential_set_resolve(struct credential_set *s, struct err *e) MUST_CHECK;
+/* Resolves the references of all hosts now, so that what is missing shows before the work. A variable of `optional` (NULL =
+ * none) that is not set is an error only of who asks its host. Errors as credential_find. */
+int credential_set_resolve(struct credential_set *s, const struct strv *optional, struct err *e) MUST_CHECK;
 #define auto_credential_set CLEANUP(cleanup_credential_set)
 DEFINE_CLEANUP_PTR(cleanup_credential_set, struct credential_set, credential_set_free)
 
