@@ -91,6 +91,9 @@ certConfig: {name: site-ca}
 driver:
   {{- include "clearml.driverValues" . | nindent 2 }}
 nfd: {enabled: {{ .Values.gpu.featureDiscovery }}}
+{{- if .Values.monitoring.serviceMonitors }}
+dcgmExporter: {serviceMonitor: {enabled: true, additionalLabels: {{ .Values.monitoring.labels | toJson }}}}
+{{- end }}
 # on systems that bring it, the toolkit is there with the driver
 toolkit:
   enabled: {{ ne .Values.cluster.distribution "dgx" }}

@@ -37,9 +37,14 @@ true
 
 {{- /* Values that lead a chart's images and pull secrets to the site registry: (list $ COMPONENT). */ -}}
 {{- define "clearml.registryValues" -}}
+{{- include "clearml.leadValues" (list (index . 0) (index . 1) (include "clearml.chart" . | fromYaml)) -}}
+{{- end -}}
+
+{{- /* The same of any chart: (list $ COMPONENT CHART), CHART having `images` and `pullSecrets` as data/charts.yaml has them. */ -}}
+{{- define "clearml.leadValues" -}}
 {{- $root := index . 0 -}}
 {{- $component := index . 1 -}}
-{{- $chart := include "clearml.chart" . | fromYaml -}}
+{{- $chart := index . 2 -}}
 {{- $values := dict -}}
 {{- range $chart.images -}}
 {{- if include "clearml.counts" (list $root . $component) -}}
@@ -116,10 +121,14 @@ component's own, the profile's, the site's security, the site's overrides. */ -}
 {{- $chart := include "clearml.chart" (list $root .component) | fromYaml -}}
 {{- $release := get $root.Values.releases .component -}}
 {{- $namespace := .namespace | default $release.namespace -}}
+{{- $needs := concat (list (printf "Namespace/%s" $namespace)) (.needs | default list) -}}
+{{- if and $root.Values.monitoring.serviceMonitors (has .component (list "gpuOperator" "ingressNginx")) -}}
+{{- $needs = concat $needs $root.Values.monitoring.needs -}}
+{{- end -}}
 apiVersion: airgap/v1
 kind: Release
 metadata: {name: {{ .id | default (kebabcase .component) }}}
-needs: {{ prepend (.needs | default list) (printf "Namespace/%s" $namespace) | toJson }}
+needs: {{ toJson $needs }}
 {{- if has .component (list "server" "localPath") }}
 protect: true   # volumes
 {{- end }}
