@@ -7,6 +7,12 @@
 #include <airgap/pool.h>
 #include <airgap/proc.h>
 
+#include <time.h>
+
+/* How long a webhook may take to answer, and the longest pause between two tries. */
+#define HEAL_SECONDS 180
+#define HEAL_STEP    30
+
 /* Nodes of the graph: the steps, then one for each `late` block of a Release. */
 struct node {
 	const struct step *step;
@@ -231,6 +237,28 @@ static int visit(struct run *run, const struct node *n, struct err *e)
 	return 0;
 }
 
+/* A webhook whose server is ready before it listens, as a certificate has to reach it first, heals by itself; one that
+ * answers, and denies, does not. */
+static bool heals(const struct err *e)
+{
+	return strstr(e->msg, "failed calling webhook") && !proc_interrupted;
+}
+
+static int visit_healing(struct run *run, const struct node *n, struct err *e)
+{
+	time_t waited = 0;
+
+	for (time_t wait = 2; visit(run, n, e) < 0; wait = MIN(2 * wait, (time_t)HEAL_STEP)) {
+		if (!heals(e) || waited >= (time_t)HEAL_SECONDS)
+			return -1;
+		log_info("%s: tried again in %llds", e->msg, (long long)wait);
+		for (time_t i = 0; i < wait && !proc_interrupted; i++)
+			nanosleep(&(struct timespec){ .tv_sec = 1 }, NULL);
+		waited += wait;
+	}
+	return 0;
+}
+
 static bool is_skipped(const struct engine *g, const struct step *s)
 {
 	return s->kind == STEP_PROBE && g->skip && strv_has(g->skip, s->probe.id);
@@ -245,7 +273,7 @@ static int run_node(void *ctx, unsigned worker, size_t i, struct err *e)
 	(void)worker;
 	if (!run->wanted[step] || n->step->kind == STEP_CARRY || is_skipped(run->g, n->step))
 		return 0;
-	if (visit(run, n, e) < 0) {
+	if (visit_healing(run, n, e) < 0) {
 		n->why = *e;
 		return -1;
 	}

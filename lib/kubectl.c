@@ -220,15 +220,21 @@ int kubectl_get(struct kubectl *k, const char *kind, const char *ns, const char 
 	return answer(&c, "kubectl get", out, e) < 0 ? -1 : 1;
 }
 
-/* Objects travel on stdin, as one List. */
+/* Objects travel on stdin, one behind the other. Not as a List: the items of one kubectl checks by itself, instead of
+ * the server, and takes a required field for missing that has a default. */
 static int input_of(const json_t *objects, struct buf *input, struct err *e)
 {
-	auto_json json_t *list = NULL;
+	size_t i;
+	json_t *o;
 
 	if (!json_is_array(objects))
 		return jdoc_dump(objects, input, e);
-	list = json_pack("{s:s, s:s, s:O}", "apiVersion", "v1", "kind", "List", "items", objects);
-	return jdoc_dump(list, input, e);
+	json_array_foreach((json_t *)objects, i, o) {
+		if (jdoc_dump(o, input, e) < 0)
+			return -1;
+		buf_putc(input, '\n');
+	}
+	return 0;
 }
 
 static int as_array(json_t *answered, json_t **out)

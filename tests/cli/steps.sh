@@ -192,6 +192,29 @@ ok 'probe: one that needs more than restricted' deployer install
 like 'probe: its namespace lets it' "$(grep -c 'airgap-probe.*privileged' "$(cluster_fact audit-log)")" '^[1-9]'
 again probe
 
+# ---- a webhook that does not answer yet
+
+apply='- {apiVersion: airgap/v1, kind: Apply, metadata: {name: asked}, apply: {namespace: t, objects: [{apiVersion: v1, kind: ConfigMap, metadata: {name: asked, labels: {asked: "yes"}}}]}}'
+kubectl apply -f - >/dev/null <<'END'
+apiVersion: admissionregistration.k8s.io/v1
+kind: ValidatingWebhookConfiguration
+metadata: {name: slow}
+webhooks:
+  - name: slow.example.com
+    admissionReviewVersions: [v1]
+    sideEffects: None
+    timeoutSeconds: 1
+    clientConfig: {service: {namespace: t, name: slow}}
+    objectSelector: {matchLabels: {asked: "yes"}}
+    rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [configmaps]}]
+END
+echo "$apply" | site
+(sleep 3 && kubectl delete validatingwebhookconfiguration slow >/dev/null) &
+ok 'webhook: one that fails is asked again' deployer install -v
+wait $!
+said 'webhook: which is told' 'Apply/asked: .*failed calling webhook.*: tried again in 2s'
+again webhook
+
 # ---- labels of nodes
 
 site <<'END'

@@ -87,7 +87,7 @@ TEST(several_objects_are_one_list)
 	assert_ok(kubectl_apply(&k, o, KUBECTL_DRY_RUN, &out, &e), e);
 	assert_int_equal(json_array_size(out), 2);
 	in = told("in");
-	assert_string_equal(in, "{\"apiVersion\":\"v1\",\"items\":[{\"kind\":\"A\"},{\"kind\":\"B\"}],\"kind\":\"List\"}");
+	assert_string_equal(in, "{\"kind\":\"A\"}\n{\"kind\":\"B\"}\n");
 
 	auto_free char *args = told("args");
 
