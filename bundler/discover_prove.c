@@ -6,6 +6,7 @@
 #include <airgap/log.h>
 #include <airgap/pool.h>
 #include <airgap/proof.h>
+#include <airgap/rewrite.h>
 #include <airgap/site.h>
 
 /* A destination as it will be. */
@@ -13,6 +14,7 @@ struct place {
 	const struct destination *to;
 	struct site site;
 	struct steps steps;             /* side: site */
+	struct rewrite names;           /* of images there, for post-render */
 };
 
 /* One thing to prove: a chart with its values, or what a step makes itself. */
@@ -45,6 +47,7 @@ static void proving_release(struct proving *p)
 	for (size_t i = 0; i < p->n_places; i++) {
 		site_release(&p->places[i].site);
 		steps_release(&p->places[i].steps);
+		rewrite_release(&p->places[i].names);
 	}
 	for (size_t i = 0; i < p->n_items; i++)
 		item_release(&p->items[i]);
@@ -79,6 +82,8 @@ static int render_place(void *ctx, unsigned worker, size_t i, struct err *e)
 	const struct ref_site names = site_names(&place->site);
 
 	(void)worker;
+	if (rewrite_names(&place->names, &p->run->lock->contents, &names, e) < 0)
+		return -1;
 	if (destination_on_site(p->sites, place->to, p->run, &names, &place->steps, e) == 0)
 		return 0;
 	if (e->code == ERR_MALFORMED)   /* it rendered at build: what differs is what the bundle has */
@@ -175,18 +180,20 @@ static char *key_of(void *ctx, const char *image)
 }
 
 /* -1 only where it could not be judged: what is not proved stands in the lines. */
-static int judge(const struct proving *p, struct item *x, const char *ns, const char *what, const struct helm_objects *o,
-		 struct err *e)
+static int judge(const struct proving *p, struct item *x, const char *ns, const char *what, struct helm_objects *o, struct err *e)
 {
 	const struct site *site = &x->place->site;
+	const struct helm_object *hook; /* which helm the site has is not known */
 	CLEANUP(keys_release) struct keys keys = { .chart = x->render.chart };
 	const struct proof how = {
 		.contents = &p->run->lock->contents, .rules = &p->rules, .names = site_names(site),
-		.upstream = site_rewrite(site) != SITE_VALUES, .key_of = key_of, .ctx = &keys,
+		.upstream = site_rewrite(site) == SITE_MIRROR, .renamed = site_rewrite(site) == SITE_POST_RENDER, .key_of = key_of, .ctx = &keys,
 	};
 	const char *own = x->step->kind == STEP_RUN ? x->step->run.pod_security : NULL;
 	const char *level = own ? own : ns ? steps_pod_security(&x->place->steps, ns) : NULL;
 
+	if (site_rewrite(site) == SITE_POST_RENDER && rewrite_rendered(&x->place->names, what, &p->rules, o, &hook, e) < 0)
+		return -1;
 	if (proof_images(&how, what, o, &x->lines, e) < 0 && e->code != ERR_PROOF)
 		return -1;
 	if (x->step->kind == STEP_PROBE)        /* its namespace takes what it needs */
@@ -199,7 +206,7 @@ static int prove_objects(const struct proving *p, struct item *x, struct err *e)
 	const struct step *t = x->step;
 
 	for (size_t i = 0; i < x->objects.n; i++) {
-		const struct helm_objects one = { &x->objects.items[i], 1 };
+		struct helm_objects one = { &x->objects.items[i], 1 };
 		const char *ns = jdoc_text(one.items[0].object, "metadata", "namespace", NULL);
 
 		if (judge(p, x, ns || t->kind != STEP_APPLY ? ns : t->apply.ns, t->id, &one, e) < 0)

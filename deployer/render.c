@@ -55,31 +55,18 @@ static int explain(struct session *s, struct err *e)
 	return err_set(e, ERR_MALFORMED, "%s", hint);
 }
 
-/* What post-render goes by. */
-static int name_images(struct session *s, struct err *e)
-{
-	rewrite_release(&s->rewrite);
-	rewrite_begin(&s->rewrite);
-	for (size_t i = 0; i < s->contents.n_images; i++) {
-		const struct content_image *image = &s->contents.images[i];
-		auto_free char *target = NULL;
-
-		if (session_image_target(s, image->ref, &target, e) < 0 || rewrite_add(&s->rewrite, image, target, e) < 0)
-			return -1;
-	}
-	return 0;
-}
-
 int render_steps(struct session *s, const json_t *installed, struct steps *out, struct err *e)
 {
 	auto_json json_t *values = NULL;
 	auto_helm_objects struct helm_objects objects = { 0 };
+	const struct ref_site names = site_names(&s->site);
 	auto_free char *chart = NULL;
 
 	if (!s->contents.site)
 		return err_set(e, ERR_PREFLIGHT, "bundle '%s': carries no site chart: name one with `site:` in its manifest",
 			       s->contents.name);
-	if (name_images(s, e) < 0)
+	rewrite_release(&s->rewrite);
+	if (rewrite_names(&s->rewrite, &s->contents, &names, e) < 0)
 		return -1;
 	values = site_values(s, installed, e);
 	if (!values || session_chart(s, s->contents.site, &chart, e) < 0)
@@ -104,30 +91,17 @@ int render_rename(struct session *s, const char *chart, json_t **object, bool *c
 	return rewrite_object(&s->rewrite, chart, &s->rules, own, changed, e);
 }
 
-/* "web/crds/x.yaml", "web/charts/db/crds/y.yaml": helm installs these before it renders. */
-static bool in_crds(const char *source)
-{
-	const char *folder = strstr(source, "/crds/"), *templates = strstr(source, "/templates/");
-
-	return folder && (!templates || folder < templates);
-}
-
 static int rename_release(struct session *s, const char *chart, struct helm_objects *o, struct err *e)
 {
-	for (size_t i = 0; i < o->n; i++) {
-		struct helm_object *x = &o->items[i];
-		bool changed;
+	const struct helm_object *hook;
 
-		if (x->test || in_crds(x->source))
-			continue;
-		if (render_rename(s, chart, &x->object, &changed, e) < 0)
-			return -1;
-		if (changed && x->hook && s->helm.major == 3)
-			return err_set(e, ERR_PREFLIGHT, "chart '%s': %s: the hook %s/%s names images upstream, and helm 3 does not "
-				       "post-render hooks: use helm 4, or set the image keys of the hook in the site chart", chart,
-				       x->source, jdoc_text(x->object, "kind", NULL), jdoc_text(x->object, "metadata", "name", NULL));
-	}
-	return 0;
+	if (rewrite_rendered(&s->rewrite, chart, &s->rules, o, &hook, e) < 0)
+		return -1;
+	if (!hook || s->helm.major != 3)
+		return 0;
+	return err_set(e, ERR_PREFLIGHT, "chart '%s': %s: the hook %s/%s names images upstream, and helm 3 does not post-render hooks: "
+		       "use helm 4, or set the image keys of the hook in the site chart", chart, hook->source,
+		       jdoc_text(hook->object, "kind", NULL), jdoc_text(hook->object, "metadata", "name", NULL));
 }
 
 int render_release(struct session *s, const struct step_release *r, const json_t *values, bool is_upgrade,

@@ -9,12 +9,6 @@
 
 /* ---- names */
 
-void rewrite_begin(struct rewrite *r)
-{
-	r->images = json_object();
-	r->names = json_object();
-}
-
 void rewrite_release(struct rewrite *r)
 {
 	json_decref(r->images);
@@ -22,15 +16,15 @@ void rewrite_release(struct rewrite *r)
 	*r = (struct rewrite){ 0 };
 }
 
-int rewrite_add(struct rewrite *r, const struct content_image *image, const char *target, struct err *e)
+static int add_image(struct rewrite *r, const struct content_image *image, const struct ref_site *names, struct err *e)
 {
 	auto_ref struct ref from = { 0 }, to = { 0 };
 	char digest[DIGEST_TEXT];
 
-	if (ref_parse(image->ref, &from, e) < 0 || ref_parse(target, &to, e) < 0)
-		return -1;
+	if (ref_parse(image->ref, &from, e) < 0 || ref_target(&from, names, &to, e) < 0)
+		return err_wrap(e, "image '%s'", image->ref);
 
-	auto_free char *name = ref_name(&from), *site = ref_name(&to);
+	auto_free char *name = ref_name(&from), *site = ref_name(&to), *target = ref_format(&to);
 
 	json_object_set_new(r->names, name, json_string(site));
 	json_object_set_new(r->images, image->ref, from.has_digest ? json_sprintf("%s@%s", target, digest_text(&image->target, digest))
@@ -40,6 +34,18 @@ int rewrite_add(struct rewrite *r, const struct content_image *image, const char
 
 		json_object_set_new(r->images, one, json_sprintf("%s:%s", site, image->tags.items[i]));
 	}
+	return 0;
+}
+
+int rewrite_names(struct rewrite *out, const struct contents *c, const struct ref_site *site, struct err *e)
+{
+	auto_rewrite struct rewrite r = { json_object(), json_object() };
+
+	for (size_t i = 0; i < c->n_images; i++)
+		if (add_image(&r, &c->images[i], site, e) < 0)
+			return -1;
+	*out = r;
+	r = (struct rewrite){ 0 };
 	return 0;
 }
 
@@ -108,6 +114,37 @@ int rewrite_object(const struct rewrite *r, const char *chart, const struct scan
 	json_array_foreach(items, i, item)
 		if (rename_one(r, chart, rules, item, changed, e) < 0)
 			return -1;
+	return 0;
+}
+
+/* "web/crds/x.yaml", "web/charts/db/crds/y.yaml". */
+static bool in_crds(const char *source)
+{
+	const char *folder = strstr(source, "/crds/"), *templates = strstr(source, "/templates/");
+
+	return folder && (!templates || folder < templates);
+}
+
+int rewrite_rendered(const struct rewrite *r, const char *chart, const struct scan_rules *rules, struct helm_objects *o,
+		     const struct helm_object **hook, struct err *e)
+{
+	*hook = NULL;
+	for (size_t i = 0; i < o->n; i++) {
+		struct helm_object *x = &o->items[i];
+		bool changed;
+
+		if (x->test || in_crds(x->source))
+			continue;
+
+		json_t *own = json_deep_copy(x->object);
+
+		json_decref(x->object);
+		x->object = own;
+		if (rewrite_object(r, chart, rules, own, &changed, e) < 0)
+			return -1;
+		if (changed && x->hook && !*hook)
+			*hook = x;
+	}
 	return 0;
 }
 

@@ -7,13 +7,13 @@
  * front and is then JSON, which is YAML in which no scalar can be taken for another.
  *
  *	auto_rewrite struct rewrite r = { 0 };
- *	rewrite_begin(&r);
- *	if (rewrite_add(&r, image, target, e) < 0) ...          // for every carried image
- *	if (rewrite_objects(&r, "web", rules, list, &changed, e) < 0) ...
+ *	if (rewrite_names(&r, &contents, &site, e) < 0 ||
+ *	    rewrite_rendered(&r, "web", &rules, &objects, &hook, e) < 0) ...
  */
 #pragma once
 
 #include <airgap/contents.h>
+#include <airgap/ref.h>
 #include <airgap/scan.h>
 
 struct rewrite {
@@ -22,9 +22,8 @@ struct rewrite {
 };
 #define auto_rewrite CLEANUP(rewrite_release)
 
-void rewrite_begin(struct rewrite *r);
-/* An image, its further tags too, is HOST/PATH:TAG on site. A reference with a digest keeps one: that of the target. */
-int rewrite_add(struct rewrite *r, const struct content_image *image, const char *target, struct err *e) MUST_CHECK;
+/* Every carried image with its further tags as the site calls it. A reference with a digest keeps one: that of the target. */
+int rewrite_names(struct rewrite *out, const struct contents *c, const struct ref_site *site, struct err *e) MUST_CHECK;
 void rewrite_release(struct rewrite *r);
 
 /* What a reference in any spelling becomes; owned, NULL: no image of ours. "NAME:{}": any tag. */
@@ -33,6 +32,10 @@ char *rewrite_target(const struct rewrite *r, const char *image) MUST_CHECK;
 /* One object of the chart, in place; it must share no part with another. */
 int rewrite_object(const struct rewrite *r, const char *chart, const struct scan_rules *rules, json_t *object, bool *changed,
 		   struct err *e) MUST_CHECK;
+/* What helm has rendered, as it will be installed: CRDs of crds/, which helm installs by another way, and tests stay. *hook: the
+ * first hook that changed, or NULL. */
+int rewrite_rendered(const struct rewrite *r, const char *chart, const struct scan_rules *rules, struct helm_objects *o,
+		     const struct helm_object **hook, struct err *e) MUST_CHECK;
 
 /* For the other process: all it needs, at most REWRITE_MAX bytes; then what helm pipes through it. -1: out has part of it. */
 #define REWRITE_MAX (16u << 20)

@@ -177,6 +177,12 @@ up.example/deployment:1: does not point to the site registry: set the chart's im
 1 thing the deployer would refuse on site: correct the site chart or the site file: nothing was written"
 is 'and where it is said' "$(warnings)" "chart 'web': its values.yaml has no image.repositry: write image.repository (there/data/keys.yaml:2)"
 nothing
+for mode in post-render mirror; do
+	there bad 'key: repositry'
+	sed -i "s/prefix: m}/prefix: m, rewrite: $mode}/" "$T/w/bad.yaml"
+	ok "$mode makes up for it" run lock there.yaml --site bad.yaml
+	rm -f "$T/w/there.lock.yaml"
+done
 there bad 'key: pullPolicy'
 fails 'a key that is like none' 45 run lock there.yaml --site bad.yaml
 is 'is told too, as far as it is known' "$(warnings)" "chart 'web': its values.yaml has no image.pullPolicy: correct or remove what sets it"

@@ -13,29 +13,23 @@
 
 static struct rewrite names;
 
-static void add(const char *ref, const char *target, const char *tag)
-{
-	struct content_image image = { .ref = (char *)ref };
-	struct err e = { 0 };
-
-	assert_true(digest_parse("sha256:" HEX, &image.target));
-	if (tag)
-		strv_push(&image.tags, tag);
-	assert_ok(rewrite_add(&names, &image, target, &e), e);
-	strv_release(&image.tags);
-}
-
 static int enter(void **state)
 {
+	static char *further[] = { (char *)"2.0-ubi8", NULL };
+	static struct content_image images[] = {
+		{ .ref = (char *)"docker.io/library/busybox:1.36" }, { .ref = (char *)"docker.io/library/busybox:latest" },
+		{ .ref = (char *)"docker.io/library/redis:6379" }, { .ref = (char *)"quay.io/org/app:2.0", .tags = { further, 1 } },
+		{ .ref = (char *)"quay.io/org/app@sha256:" HEX }, { .ref = (char *)"quay.io/org/app:3@sha256:" HEX },
+		{ .ref = (char *)"nvcr.io/nvidia/driver:580-6.1-ubuntu22.04" },
+	};
+	const struct contents carried = { .images = images, .n_images = ARRAY_LEN(images) };
+	const struct ref_site site = { "r.site:5000", "p", false };
+	struct err e = { 0 };
+
 	(void)state;
-	rewrite_begin(&names);
-	add("docker.io/library/busybox:1.36", SITE "library/busybox:1.36", NULL);
-	add("docker.io/library/busybox:latest", SITE "library/busybox:latest", NULL);
-	add("docker.io/library/redis:6379", SITE "library/redis:6379", NULL);
-	add("quay.io/org/app:2.0", SITE "org/app:2.0", "2.0-ubi8");
-	add("quay.io/org/app@sha256:" HEX, SITE "org/app:d-01234567890123456789012345678901", NULL);
-	add("quay.io/org/app:3@sha256:" HEX, SITE "org/app:3", NULL);
-	add("nvcr.io/nvidia/driver:580-6.1-ubuntu22.04", SITE "nvidia/driver:580-6.1-ubuntu22.04", NULL);
+	for (size_t i = 0; i < ARRAY_LEN(images); i++)
+		assert_true(digest_parse("sha256:" HEX, &images[i].target));
+	assert_ok(rewrite_names(&names, &carried, &site, &e), e);
 	return 0;
 }
 
@@ -191,6 +185,30 @@ TEST(follows_the_rules_of_the_bundle)
 		       "env: [{name: WORKER, value: '" SITE "library/busybox:latest'}, {name: ELSE, value: busybox}]", rules, 4);
 }
 
+/* CRDs of crds/ go past helm's post-renderer, wherever in the chart they are; what stands in templates/ does not. */
+TEST(renames_what_helm_shows_its_post_renderer)
+{
+	static const struct { const char *source; bool hook, test, changes; } cases[] = {
+		{ "web/templates/a.yaml", false, false, true }, { "web/templates/crds/a.yaml", false, false, true },
+		{ "web/templates/hook.yaml", true, false, true }, { "web/templates/test.yaml", true, true, false },
+		{ "web/crds/a.yaml", false, false, false }, { "web/charts/db/crds/a.yaml", false, false, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		struct helm_object one = { json_pack("{s{ss}}", "a", "image", "busybox:1.36"), (char *)cases[i].source, cases[i].hook,
+					   cases[i].test };
+		struct helm_objects o = { &one, 1 };
+		const struct scan_rules none = { 0 };
+		const struct helm_object *hook;
+		struct err e = { 0 };
+
+		assert_ok(rewrite_rendered(&names, "web", &none, &o, &hook, &e), e);
+		assert_string_equal(jdoc_text(one.object, "a", "image", NULL), cases[i].changes ? SITE "library/busybox:1.36" : "busybox:1.36");
+		assert_ptr_equal(hook, cases[i].changes && cases[i].hook ? &one : NULL);
+		json_decref(one.object);
+	}
+}
+
 TEST(does_nothing_the_second_time)
 {
 	struct err e = { 0 };
@@ -266,6 +284,7 @@ int main(void)
 		cmocka_unit_test(keeps_every_type_and_every_character),
 		cmocka_unit_test(changes_only_the_documents_it_must),
 		cmocka_unit_test(follows_the_rules_of_the_bundle),
+		cmocka_unit_test(renames_what_helm_shows_its_post_renderer),
 		cmocka_unit_test(does_nothing_the_second_time),
 		cmocka_unit_test(refuses_what_is_no_manifest),
 		cmocka_unit_test(refuses_names_that_are_none),
