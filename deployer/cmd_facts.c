@@ -34,7 +34,7 @@ static void tell(const struct facts *f)
 int facts_run(const void *opts, char **args, struct err *e)
 {
 	const struct facts_opts *o = opts;
-	auto_session struct session s = { .opts = &o->common };
+	auto_session struct session s = { .opts = &o->common, .state_dir = fs_state_dir() };
 	auto_buf struct buf text = BUF_INIT(FACTS_MAX);
 	auto_facts struct facts f = { 0 };
 	char now[24];

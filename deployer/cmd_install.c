@@ -104,24 +104,22 @@ static int check_frames(struct session *s, unsigned jobs, struct err *e)
 	return r;
 }
 
-static int check_image(void *ctx, unsigned worker, size_t i, struct err *e)
+/* Nothing is written before all content is known to be good: where the file is, or, without it, where it went. */
+static int check_content(struct session *s, const struct install_opts *o, unsigned jobs, struct err *e)
 {
-	struct session *s = ctx;
-	int r = push_check_image(s, &s->contents.images[i], e);
+	bool gone = bundle_is_head_alone(s->bundle);
 
-	(void)worker;
-	if (r == 0)
-		return err_set(e, ERR_PROOF, "image '%s': the site registry does not have it: leave out --no-push",
-			       s->contents.images[i].ref);
-	return MIN(r, 0);
+	if (!gone && check_frames(s, jobs, e) < 0)
+		return -1;
+	if (!gone && !o->no_push)
+		return 0;
+	return push_check(s, jobs, gone ? "give the bundle file" : "leave out --no-push", e);
 }
 
-static int push(struct site_run *run, const struct install_opts *o, unsigned jobs, struct push_report *report, struct err *e)
+static int push(struct site_run *run, const struct install_opts *o, struct push_report *report, struct err *e)
 {
 	*report = (struct push_report){ 0 };
-	if (o->no_push)
-		return pool_each(jobs, run->session.contents.n_images, check_image, &run->session, e);
-	return push_all(&run->session, NULL, report, e);
+	return o->no_push || bundle_is_head_alone(run->session.bundle) ? 0 : push_all(&run->session, NULL, report, e);
 }
 
 struct outcome { struct push_report push; size_t changed; struct pruned pruned; };
@@ -173,7 +171,7 @@ static int write_phase(struct site_run *run, const struct install_opts *o, unsig
 	CLEANUP(outcome_release) struct outcome done = { 0 };
 	int r;
 
-	if (begin_writing(run, &lease, e) < 0 || push(run, o, jobs, &done.push, e) < 0 ||
+	if (begin_writing(run, &lease, e) < 0 || push(run, o, &done.push, e) < 0 ||
 	    engine_run(&run->engine, jobs, &done.changed, e) < 0 || remember(run, e) < 0)
 		return -1;
 	r = o->prune ? prune(&run->engine, &run->leaving, &done.pruned, e) : 0;
@@ -203,7 +201,7 @@ static int install(struct site_run *run, const struct install_opts *o, const cha
 	run->engine.from = o->from;
 	run->engine.retry = o->retry;
 	run->engine.take_ownership = o->take_ownership;
-	if (engine_begin(&run->engine, e) < 0 || before(run, jobs, e) < 0 || check_frames(&run->session, jobs, e) < 0)
+	if (engine_begin(&run->engine, e) < 0 || before(run, jobs, e) < 0 || check_content(&run->session, o, jobs, e) < 0)
 		return -1;
 	return write_phase(run, o, jobs, e);
 }

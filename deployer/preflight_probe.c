@@ -184,6 +184,8 @@ static int push_images(const struct probing *p, struct err *e)
 	}
 	strv_sort(&wanted);
 	strv_uniq(&wanted);
+	if (bundle_is_head_alone(s->bundle))    /* they are in the registry, or their pods will tell */
+		return 0;
 	return push_all(s, &wanted, &ignored, e);
 }
 

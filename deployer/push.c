@@ -42,7 +42,8 @@ static int send_place(struct push_plan *p, const struct push_place *at, const ch
 {
 	const char *repository = p->repositories.items[at->repository];
 	struct registry_blob blob = { .repository = repository, .digest = at->digest, .size = at->size, .from = from };
-	struct bundle_reader reader = { 0 };
+	struct push_content content = { 0 };
+	struct source from_bundle;
 	enum registry_how how = REGISTRY_UPLOADED;
 	uint64_t size;
 	int there = registry_blob_head(p->session->registry, repository, &at->digest, &size, e);
@@ -53,14 +54,14 @@ static int send_place(struct push_plan *p, const struct push_place *at, const ch
 		atomic_fetch_add(&p->present, 1);
 		return 1;
 	}
-	if (bundle_reader_open(&reader, p->session->bundle, &at->digest, e) < 0)
+	if (push_content_open(p, &at->digest, &content, &from_bundle, e) < 0)
 		return -1;
 
-	struct counted counted = { bundle_reader_source(&reader), 0, *told };
+	struct counted counted = { from_bundle, 0, *told };
 	struct source source = { counted_read, counted_seek, &counted };
 	int r = registry_blob_put(p->session->registry, &blob, &source, &how, e);
 
-	bundle_reader_close(&reader);
+	push_content_close(&content);
 	*told = counted.told;
 	if (r < 0)
 		return -1;
@@ -232,7 +233,7 @@ static int send_all(struct push_plan *p, unsigned jobs, struct err *e)
 
 int push_all(struct session *s, const struct strv *wanted, struct push_report *out, struct err *e)
 {
-	CLEANUP(push_plan_release) struct push_plan p = { .session = s, .report = out };
+	CLEANUP(push_plan_release) struct push_plan p = { .session = s, .keep = KEEP_INIT, .report = out };
 	unsigned jobs = s->opts->jobs ? s->opts->jobs : pool_jobs();
 
 	*out = (struct push_report){ 0 };

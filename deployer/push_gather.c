@@ -18,11 +18,12 @@ void push_plan_release(struct push_plan *p)
 	free(p->referrers);
 	free(p->groups);
 	free(p->settled);
+	keep_release(&p->keep);
 }
 
 /* ---- one after the other ---- */
 
-static size_t repository_of(struct push_plan *p, const char *path)
+size_t push_repository(struct push_plan *p, const char *path)
 {
 	for (size_t i = 0; i < p->repositories.n; i++)
 		if (strcmp(p->repositories.items[i], path) == 0)
@@ -31,10 +32,17 @@ static size_t repository_of(struct push_plan *p, const char *path)
 	return p->repositories.n - 1;
 }
 
+void push_add_place(struct push_plan *p, const struct oci_blob *blob, size_t repository)
+{
+	struct push_place place = { blob->digest, blob->size, repository };
+
+	GROW(p->places, p->n_places);
+	p->places[p->n_places++] = place;
+}
+
 static int add_blob(struct push_plan *p, const struct descriptor *d, size_t repository, struct err *e)
 {
 	struct blob_record rec;
-	struct push_place place = { d->digest, d->size, repository };
 	char text[DIGEST_TEXT];
 
 	if (!bundle_find(p->session->bundle, &d->digest, &rec)) {
@@ -45,12 +53,11 @@ static int add_blob(struct push_plan *p, const struct descriptor *d, size_t repo
 	}
 	if (rec.size != d->size)
 		return err_set(e, ERR_MALFORMED, "blob %s: two sizes", digest_text(&d->digest, text));
-	GROW(p->places, p->n_places);
-	p->places[p->n_places++] = place;
+	push_add_place(p, &(struct oci_blob){ d->digest, d->size }, repository);
 	return 0;
 }
 
-static void add_document(struct push_plan *p, const struct digest *d, const char *type, size_t repository, unsigned height)
+void push_add_document(struct push_plan *p, const struct digest *d, const char *type, size_t repository, unsigned height)
 {
 	struct push_document doc = { *d, xstrdup(type), repository, height };
 
@@ -62,6 +69,8 @@ int push_load_document(struct push_plan *p, const struct digest *d, struct buf *
 {
 	char text[DIGEST_TEXT];
 
+	if (p->keep.manifest.len && digest_eq(d, &p->keep.digest))
+		return buf_add(out, p->keep.manifest.ptr, p->keep.manifest.len, e);
 	if (bundle_blob_load(p->session->bundle, d, out, e) < 0)
 		return err_wrap(e, "manifest %s", digest_text(d, text));
 	return 0;
@@ -81,7 +90,7 @@ static int add_manifest(struct push_plan *p, const struct digest *d, const char 
 		if (add_blob(p, &m.layers[i], repository, e) < 0)
 			return -1;
 	if (!blobs_only)
-		add_document(p, d, m.media_type ? m.media_type : type, repository, 0);
+		push_add_document(p, d, m.media_type ? m.media_type : type, repository, 0);
 	return 0;
 }
 
@@ -111,11 +120,11 @@ static int add_tree(struct push_plan *p, const struct digest *d, const char *typ
 		tallest = MAX(tallest, below);
 	}
 	*height = tallest + 1;
-	add_document(p, d, ix.media_type ? ix.media_type : type, repository, *height);
+	push_add_document(p, d, ix.media_type ? ix.media_type : type, repository, *height);
 	return 0;
 }
 
-static void add_tag(struct push_plan *p, const char *text, size_t repository, const struct digest *d, const char *type)
+void push_add_tag(struct push_plan *p, const char *text, size_t repository, const struct digest *d, const char *type)
 {
 	struct push_tag t = { xstrdup(text), repository, *d, xstrdup(type), false };
 
@@ -125,12 +134,12 @@ static void add_tag(struct push_plan *p, const char *text, size_t repository, co
 
 static int add_target(struct push_plan *p, const struct ref *target, const struct digest *d, const char *type, struct err *e)
 {
-	size_t repository = repository_of(p, target->path);
+	size_t repository = push_repository(p, target->path);
 	unsigned height;
 
 	if (add_tree(p, d, type, repository, 0, &height, e) < 0)
 		return err_wrap(e, "'%s:%s'", target->path, target->tag);
-	add_tag(p, target->tag, repository, d, type);
+	push_add_tag(p, target->tag, repository, d, type);
 	return 0;
 }
 
@@ -165,7 +174,7 @@ static int add_referrer(struct push_plan *p, const struct content_referrer *c, s
 	if (add_manifest(p, &c->digest, c->media_type, repository, !c->tag, e) < 0 || push_gather_referrer(p, c, repository, e) < 0)
 		return err_wrap(e, "what belongs to it as %s", digest_text(&c->digest, text));
 	if (c->tag)
-		add_tag(p, c->tag, repository, &c->digest, c->media_type);
+		push_add_tag(p, c->tag, repository, &c->digest, c->media_type);
 	p->report->referrers++;
 	return 0;
 }
@@ -180,9 +189,9 @@ static int add_image(struct push_plan *p, const struct content_image *i, struct 
 	    add_target(p, &target, &i->target, type, e) < 0)
 		return err_wrap(e, "image '%s'", i->ref);
 	for (size_t k = 0; k < i->tags.n; k++)
-		add_tag(p, i->tags.items[k], repository_of(p, target.path), &i->target, type);
+		push_add_tag(p, i->tags.items[k], push_repository(p, target.path), &i->target, type);
 	for (size_t k = 0; k < i->n_referrers; k++)
-		if (add_referrer(p, &i->referrers[k], repository_of(p, target.path), e) < 0)
+		if (add_referrer(p, &i->referrers[k], push_repository(p, target.path), e) < 0)
 			return err_wrap(e, "image '%s'", i->ref);
 	p->report->images++;
 	return 0;
@@ -320,7 +329,8 @@ int push_gather(struct push_plan *p, const struct strv *wanted, struct err *e)
 	for (size_t i = 0; i < c->n_images; i++)
 		if ((!wanted || strv_has(wanted, c->images[i].ref)) && add_image(p, &c->images[i], e) < 0)
 			return -1;
-	if (add_charts(p, wanted, e) < 0 || add_files(p, wanted, e) < 0 || add_sets(p, wanted, e) < 0)
+	if (add_charts(p, wanted, e) < 0 || add_files(p, wanted, e) < 0 || add_sets(p, wanted, e) < 0 ||
+	    (!wanted && push_gather_keep(p, e) < 0))
 		return -1;
 	sort_places(p);
 	sort_documents(p);

@@ -4,6 +4,7 @@
  */
 #pragma once
 
+#include "keep.h"
 #include "push.h"
 
 #include <airgap/oci.h>
@@ -43,6 +44,7 @@ struct push_plan {
 	struct push_referrer *referrers; size_t n_referrers;    /* those of one subject together */
 	bool *settled;          /* repositories whose tags all name what they should: the registry has checked what hangs on them */
 	size_t *groups; size_t n_groups;        /* first place of each blob; places are sorted by digest */
+	struct keep keep;       /* manifest empty = not pushed */
 	struct push_report *report;
 	_Atomic uint64_t uploaded, mounted, present, bytes;
 };
@@ -52,6 +54,17 @@ void push_plan_release(struct push_plan *p);
 int push_gather(struct push_plan *p, const struct strv *wanted, struct err *e) MUST_CHECK;
 /* The bytes of a manifest or index, appended to out. */
 int push_load_document(struct push_plan *p, const struct digest *d, struct buf *out, struct err *e) MUST_CHECK;
+
+/* push_keep.c: what the registry keeps of the bundle itself, one more artifact, after push_gather's others. */
+int push_gather_keep(struct push_plan *p, struct err *e) MUST_CHECK;
+/* A blob's bytes, wherever they are. Zeroed = closed. */
+struct push_content { struct bundle_reader reader; struct keep_reader kept; };
+int push_content_open(struct push_plan *p, const struct digest *d, struct push_content *c, struct source *out, struct err *e) MUST_CHECK;
+void push_content_close(struct push_content *c);
+size_t push_repository(struct push_plan *p, const char *path);
+void push_add_place(struct push_plan *p, const struct oci_blob *blob, size_t repository);
+void push_add_document(struct push_plan *p, const struct digest *d, const char *type, size_t repository, unsigned height);
+void push_add_tag(struct push_plan *p, const char *text, size_t repository, const struct digest *d, const char *type);
 
 /* push_referrers.c. Gathering: nothing but the manifest's place in a list; its blobs and tag are push_gather's. */
 int push_gather_referrer(struct push_plan *p, const struct content_referrer *c, size_t repository, struct err *e) MUST_CHECK;

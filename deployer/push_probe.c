@@ -2,6 +2,7 @@
 #include "push.h"
 
 #include <airgap/oci.h>
+#include <airgap/pool.h>
 
 #include <stdio.h>
 
@@ -26,6 +27,38 @@ int push_check_image(struct session *s, const struct content_image *i, struct er
 	int there = registry_manifest_head(s->registry, target.path, target.tag, &m, e);
 
 	return there == 1 ? digest_eq(&m.digest, &i->target) : there;
+}
+
+struct checking { struct session *session; bool *missing; };
+
+static int check_item(void *ctx, unsigned worker, size_t i, struct err *e)
+{
+	struct checking *c = ctx;
+	int there = push_check_image(c->session, &c->session->contents.images[i], e);
+
+	(void)worker;
+	c->missing[i] = there == 0;
+	return there < 0 ? err_wrap(e, "image '%s'", c->session->contents.images[i].ref) : 0;
+}
+
+int push_check(struct session *s, unsigned jobs, const char *otherwise, struct err *e)
+{
+	auto_free bool *missing = xcalloc(s->contents.n_images + 1, sizeof(*missing));
+	auto_strv struct strv names = { 0 };
+	struct checking c = { s, missing };
+
+	if (pool_each(jobs, s->contents.n_images, check_item, &c, e) < 0)
+		return -1;
+	for (size_t i = 0; i < s->contents.n_images; i++)
+		if (missing[i])
+			strv_push(&names, s->contents.images[i].ref);
+	if (!names.n)
+		return 0;
+
+	auto_free char *list = strv_join(&names, ", ");
+
+	return err_set(e, ERR_PROOF, "%zu of %zu images are not in the site registry: %s: %s", names.n, s->contents.n_images,
+		       otherwise, list);
 }
 
 /* An index of the children that stay behind, under its digest alone. */
@@ -76,6 +109,8 @@ int push_probe(struct session *s, struct err *e)
 
 	if (registry_ping(s->registry, NULL, e) < 0)
 		return -1;
+	if (bundle_is_head_alone(s->bundle))    /* there is nothing to push from */
+		return 0;
 	for (size_t i = 0; i < s->contents.n_images; i++) {
 		const struct content_image *image = &s->contents.images[i];
 		auto_ref struct ref r = { 0 }, target = { 0 };

@@ -11,33 +11,57 @@
 
 #define CHART_MAX (100u << 20)
 
-int session_bundle(struct session *s, const char *path, const struct common_opts *opts, struct err *e)
+int session_begin(struct session *s, const struct common_opts *opts, struct err *e)
 {
-	struct bundle_options o = {
+	s->opts = opts;
+	s->state_dir = fs_state_dir();
+	return trust_load(opts->trust, &s->policy, e);
+}
+
+struct bundle_options session_bundle_options(const struct session *s)
+{
+	return (struct bundle_options){
 		.policy = &s->policy,
-		.allow_unsigned = opts->allow_unsigned,
-		.allow_downgrade = opts->allow_downgrade,
+		.allow_unsigned = s->opts->allow_unsigned,
+		.allow_downgrade = s->opts->allow_downgrade,
 		.state = bundle_state_local,
 	};
+}
+
+int session_contents(struct session *s, const char *subject, struct err *e)
+{
 	const void *bytes;
 	size_t n;
 
-	s->opts = opts;
-	s->state_dir = fs_state_dir();
-	if (trust_load(opts->trust, &s->policy, e) < 0)
-		return -1;
-	s->bundle = bundle_open(path, &o, e);
-	if (!s->bundle)
-		return -1;
 	if (!bundle_trusted(s->bundle))
-		log_warn("%s: not signed: taken because of --allow-unsigned", path);
-	if (opts->allow_downgrade)
-		log_warn("%s: an older sequence is allowed by --allow-downgrade", path);
+		log_warn("%s: not signed: taken because of --allow-unsigned", subject);
+	if (s->opts->allow_downgrade)
+		log_warn("%s: an older sequence is allowed by --allow-downgrade", subject);
 	bytes = bundle_contents_bytes(s->bundle, &n);
 	if (contents_parse(bytes, n, "bundle.json", &s->contents, e) < 0 || contents_check(&s->contents, e) < 0 ||
 	    scan_rules_decode(s->contents.rules, "bundle.json: rules", &s->rules, e) < 0)
-		return err_wrap(e, "%s", path);
+		return err_wrap(e, "%s", subject);
 	return 0;
+}
+
+int session_bundle(struct session *s, const char *path, const struct common_opts *opts, struct err *e)
+{
+	struct bundle_options o;
+
+	if (session_begin(s, opts, e) < 0)
+		return -1;
+	o = session_bundle_options(s);
+	s->bundle = bundle_open(path, &o, e);
+	return s->bundle ? session_contents(s, path, e) : -1;
+}
+
+int session_open(struct session *s, const char *path, const struct common_opts *opts, struct err *e)
+{
+	if (!path)
+		return session_installed(s, opts, e);
+	if (opts->stream)
+		return err_set(e, ERR_USAGE, "--stream %s: chooses among the installed bundles: leave out %s", opts->stream, path);
+	return session_bundle(s, path, opts, e);
 }
 
 /* --kubeconfig, the site file's, $KUBECONFIG, ~/.kube/config; NULL = none of them. */
@@ -76,10 +100,12 @@ static int open_helm(struct session *s, const char *config, struct err *e)
 static int open_kubectl(struct session *s, const char *config, struct err *e)
 {
 	auto_fd int fd = -1;
-	int found = tools_open(s->bundle, &s->contents, s->state_dir, "kubectl", &fd, e);
+	int found = s->bundle ? tools_open(s->bundle, &s->contents, s->state_dir, "kubectl", &fd, e)
+			      : tools_kept(s->state_dir, "kubectl", &fd, e);
 
 	if (found < 0)
 		return -1;
+	kubectl_close(&s->kubectl);     /* that the cluster may have been asked with */
 	return found ? kubectl_open_fd(&s->kubectl, fd, config, s->site.context, e)
 		     : kubectl_open(&s->kubectl, NULL, config, s->site.context, e);
 }
@@ -117,23 +143,35 @@ int session_kubectl(struct session *s, struct err *e)
 {
 	auto_free char *config = NULL;
 
-	return find_kubeconfig(s, &config, e) < 0 ? -1 : kubectl_open(&s->kubectl, NULL, config, s->site.context, e);
+	return find_kubeconfig(s, &config, e) < 0 ? -1 : open_kubectl(s, config, e);
 }
 
 int session_tools(struct session *s, struct err *e)
 {
 	auto_free char *config = NULL;
 
-	if (find_kubeconfig(s, &config, e) < 0)
-		return -1;
-	kubectl_close(&s->kubectl);     /* that session_site may have asked with */
-	if (open_helm(s, config, e) < 0 || open_kubectl(s, config, e) < 0)
+	if (find_kubeconfig(s, &config, e) < 0 || open_helm(s, config, e) < 0 || open_kubectl(s, config, e) < 0)
 		return -1;
 	log_debug("helm %s, kubectl %s", s->helm.version, s->kubectl.path ? s->kubectl.path : "from the bundle");
 	return 0;
 }
 
 /* ---- the site file ---- */
+
+int session_site_file(struct session *s, struct err *e)
+{
+	return site_load(s->opts->site, &s->site, e);
+}
+
+int session_site_kept(struct session *s, const json_t *installed, struct err *e)
+{
+	const json_t *site = json_object_get((json_t *)installed, "site");
+
+	if (!site)
+		return 0;
+	log_info("site file: the one last applied to this cluster");
+	return site_from_json(site, "the site file kept in the cluster", &s->site, e);
+}
 
 /* What the last install was told, from the cluster. Best effort: a cluster that cannot be asked is looked at later. */
 static int site_from_cluster(struct session *s, struct err *e)
@@ -142,7 +180,6 @@ static int site_from_cluster(struct session *s, struct err *e)
 	char name[SYSTEM_STREAM];
 	auto_free char *about = xasprintf("airgap-installed-%s", system_stream(bundle_statement(s->bundle)->stream, name));
 	auto_json json_t *installed = NULL;
-	const json_t *site;
 	struct err why = { 0 };
 
 	if (!config && !getenv("KUBERNETES_SERVICE_HOST"))
@@ -151,11 +188,7 @@ static int site_from_cluster(struct session *s, struct err *e)
 		log_debug("site file: not from the cluster: %s", why.msg);
 		return 0;
 	}
-	site = json_object_get(installed, "site");
-	if (!site)
-		return 0;
-	log_info("site file: the one last applied to this cluster");
-	return site_from_json(site, "the site file kept in the cluster", &s->site, e);
+	return session_site_kept(s, installed, e);
 }
 
 /* What the site chart takes where the site file says nothing: what is proved must be what is rendered. */
@@ -199,21 +232,26 @@ static int choose_profile(struct session *s, struct err *e)
 	return 0;
 }
 
-int session_site(struct session *s, struct err *e)
+static int check_host(const struct session *s, struct err *e)
 {
-	if (site_load(s->opts->site, &s->site, e) < 0 || (!s->site.doc && site_from_cluster(s, e) < 0))
-		return -1;
-	if (!s->site.doc && s->contents.site_values &&
-	    site_from_json(s->contents.site_values, "the site recorded at build", &s->site, e) < 0)
-		return -1;
 	if (!s->site.doc)
 		return err_set(e, ERR_USAGE, "site file: there is none: write ./site.yaml or give --site FILE");
-	if (choose_profile(s, e) < 0)
-		return -1;
 	if (!s->site.registry.host)
 		return err_set(e, ERR_MALFORMED, "%s: registry.host: not set: write the registry that the nodes pull from",
 			       s->site.path ? s->site.path : "site");
 	return 0;
+}
+
+int session_site(struct session *s, struct err *e)
+{
+	if (!s->site.doc && (session_site_file(s, e) < 0 || (!s->site.doc && site_from_cluster(s, e) < 0)))
+		return -1;
+	if (!s->site.doc && s->contents.site_values &&
+	    site_from_json(s->contents.site_values, "the site recorded at build", &s->site, e) < 0)
+		return -1;
+	if (s->site.doc && choose_profile(s, e) < 0)
+		return -1;
+	return check_host(s, e);
 }
 
 int session_cluster(struct session *s, struct err *e)
@@ -256,6 +294,10 @@ int session_registry(struct session *s, struct err *e)
 	auto_free char *ca = r->ca ? fs_join(base, r->ca) : NULL;
 	struct credential_host c = { .host = host, .username = r->username, .password = r->password };
 
+	if (s->registry)        /* the bundle came from there */
+		return 0;
+	if (check_host(s, e) < 0)
+		return -1;
 	s->credentials = credential_set_new(&c, r->username ? 1 : 0, base, false, e);
 	if (!s->credentials || find_pull_user(s, e) < 0)
 		return -1;
@@ -308,6 +350,7 @@ void session_release(struct session *s)
 	free(s->state_dir);
 	free(s->cluster_version);
 	strv_release(&s->api_versions);
+	free(s->kept_in);
 	free(s->pull_user);
 	json_decref(s->system);
 	*s = (struct session){ 0 };

@@ -3,7 +3,7 @@
  * registry. Built in this order and never in another; each command takes as much of it as it needs.
  *
  *	auto_session struct session s = { 0 };
- *	if (session_bundle(&s, path, common, e) < 0 ||  // verdict on the head, contents parsed
+ *	if (session_open(&s, path, common, e) < 0 ||    // verdict on the head, contents parsed
  *	    session_site(&s, e) < 0 ||                  // site file
  *	    session_tools(&s, e) < 0 ||                 // helm and kubectl, from the bundle or PATH
  *	    session_registry(&s, e) < 0) ...            // client for the push address
@@ -24,7 +24,7 @@
 
 /* Options that most commands share; a command's options struct starts with it. */
 struct common_opts {
-	const char *trust, *site, *profile, *kubeconfig, *ca, *tools_dir;
+	const char *trust, *site, *profile, *kubeconfig, *stream, *ca, *tools_dir;
 	bool yes, plain_http, json, allow_unsigned, allow_downgrade;
 	unsigned jobs;
 };
@@ -37,6 +37,7 @@ struct common_opts {
 	OPT_STR(type, common.site, 0, "site", "FILE", "the site file (default: ./site.yaml, /etc/airgap/site.yaml)"), \
 	OPT_STR(type, common.profile, 0, "profile", "NAME", "nonroot, nonroot-arbitrary-uid or standard"),    \
 	OPT_STR(type, common.kubeconfig, 0, "kubeconfig", "FILE", "the cluster (default: $KUBECONFIG, ~/.kube/config)"), \
+	OPT_STR(type, common.stream, 0, "stream", "NAME", "without BUNDLE: which of those that are installed"), \
 	OPT_FLAG(type, common.yes, 'y', "yes", "do not ask")
 
 struct session {
@@ -55,18 +56,25 @@ struct session {
 	struct http_client *http;
 	struct credential_set *credentials;
 	struct registry *registry;
+	char *kept_in;                  /* repository that has the blobs of a bundle whose file is not here (keep.h) */
 	char *pull_user;                /* of credentials that the site file does not name; NULL = none */
 	json_t *system;                 /* what system_read found; see system.h */
 };
 #define auto_session CLEANUP(session_release)
 
+/* path NULL: session_installed; else session_bundle. */
+int session_open(struct session *s, const char *path, const struct common_opts *opts, struct err *e) MUST_CHECK;
+/* From the file. */
 int session_bundle(struct session *s, const char *path, const struct common_opts *opts, struct err *e) MUST_CHECK;
+/* The one that the cluster has, from what the site registry keeps of it: site file, cluster and registry are asked for that.
+ * ERR_USAGE: nothing is installed, or several and no --stream. Else as keep_open. */
+int session_installed(struct session *s, const struct common_opts *opts, struct err *e) MUST_CHECK;
 /* The site file; else the one last applied, which the cluster keeps; else the one recorded at build. */
 int session_site(struct session *s, struct err *e) MUST_CHECK;
 /* Tools of the bundle (role: tool, this platform) are written into a 0700 folder of the state directory, hashed while
  * written, and before every exec opened, fstat'ed and hashed through that descriptor (format §4); else PATH. */
 int session_tools(struct session *s, struct err *e) MUST_CHECK;
-/* Without a bundle: kubectl from PATH. opts and the site must be there. */
+/* Without a bundle: kubectl from an earlier one, or PATH. opts and the site must be there. */
 int session_kubectl(struct session *s, struct err *e) MUST_CHECK;
 /* Asks the cluster for its version and API versions. ERR_CLUSTER when it does not answer. */
 int session_cluster(struct session *s, struct err *e) MUST_CHECK;
@@ -87,3 +95,15 @@ struct proof session_proof(const struct session *s);
 int session_image_target(const struct session *s, const char *ref, char **out, struct err *e) MUST_CHECK;
 /* What pods call it: that, or the upstream name where nodes have mirrors. */
 int session_image_name(const struct session *s, const char *ref, char **out, struct err *e) MUST_CHECK;
+
+/* ---- parts of the above, for session_installed ---- */
+
+/* Trust and state folder. */
+int session_begin(struct session *s, const struct common_opts *opts, struct err *e) MUST_CHECK;
+struct bundle_options session_bundle_options(const struct session *s);
+/* s->bundle was opened: its contents. */
+int session_contents(struct session *s, const char *subject, struct err *e) MUST_CHECK;
+/* The site file where there is one. */
+int session_site_file(struct session *s, struct err *e) MUST_CHECK;
+/* The one in the cluster's record of what is installed, if it has one. */
+int session_site_kept(struct session *s, const json_t *installed, struct err *e) MUST_CHECK;

@@ -8,7 +8,7 @@ int site_run_open(struct site_run *r, const char *bundle, const struct common_op
 {
 	struct session *s = &r->session;
 
-	if (session_bundle(s, bundle, o, e) < 0 || session_site(s, e) < 0 || session_tools(s, e) < 0 ||
+	if (session_open(s, bundle, o, e) < 0 || session_site(s, e) < 0 || session_tools(s, e) < 0 ||
 	    session_registry(s, e) < 0)
 		return -1;
 	return session_cluster(s, e);

@@ -17,7 +17,7 @@ struct site_run {
 };
 #define auto_site_run CLEANUP(site_run_release)
 
-/* Bundle, site, tools, cluster, registry client. Reads only. */
+/* Bundle (NULL = the installed one), site, tools, cluster, registry client. Reads only. */
 int site_run_open(struct site_run *r, const char *bundle, const struct common_opts *o, struct err *e) MUST_CHECK;
 /* Steps from the site chart, secrets and journal from the cluster. Reads only; writing = the journal will be written. */
 int site_run_steps(struct site_run *r, bool writing, struct err *e) MUST_CHECK;

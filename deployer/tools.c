@@ -3,6 +3,7 @@
 #include "extract.h"
 
 #include <airgap/fs.h>
+#include <airgap/log.h>
 #include <airgap/platform.h>
 
 #include <errno.h>
@@ -11,7 +12,8 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#define PIECE 131072u
+#define PIECE    131072u
+#define KEPT_HEX 16u            /* of a tool's hash in its file name */
 
 static const struct content_file *find_tool(const struct contents *c, const char *name)
 {
@@ -32,8 +34,8 @@ static const struct content_file *find_tool(const struct contents *c, const char
 	return NULL;
 }
 
-/* Ours alone, not writable, exactly one name, and the bytes the bundle was signed with. */
-static int check(int fd, const char *path, const struct digest *want, struct err *e)
+/* Ours alone, not writable, exactly one name: then the hash of its bytes. */
+static int hash_own(int fd, const char *path, struct digest *out, struct err *e)
 {
 	auto_hash struct hash h = { 0 };
 	uint8_t piece[PIECE];
@@ -55,8 +57,17 @@ static int check(int fd, const char *path, const struct digest *want, struct err
 		at += n;
 	}
 
-	struct digest have = hash_end(&h);
+	*out = hash_end(&h);
+	return 0;
+}
 
+/* The bytes the bundle was signed with. */
+static int check(int fd, const char *path, const struct digest *want, struct err *e)
+{
+	struct digest have;
+
+	if (hash_own(fd, path, &have, e) < 0)
+		return -1;
 	if (!digest_eq(&have, want))
 		return err_set(e, ERR_DIGEST, "'%s': not the bytes of the bundle: remove it and run again", path);
 	return 0;
@@ -105,7 +116,7 @@ int tools_open(struct bundle *b, const struct contents *c, const char *dir, cons
 	if (check_folder(folder, e) < 0)
 		return -1;
 
-	auto_free char *path = xasprintf("%s/%s-%.16s", folder, name, digest_hex(&f->blob, hex));
+	auto_free char *path = xasprintf("%s/%s-%.*s", folder, name, (int)KEPT_HEX, digest_hex(&f->blob, hex));
 	int there = fs_exists(path, e);
 
 	if (there < 0 || (there == 0 && tools_extract(b, f, path, 0500, e) < 0))
@@ -116,4 +127,44 @@ int tools_open(struct bundle *b, const struct contents *c, const char *dir, cons
 	*out_fd = fd;
 	fd = -1;
 	return 1;
+}
+
+/* "kubectl-<16 hex of its hash>" in the folder. 1: opened, and it is that. 0: another file, or not as it was written. */
+static int open_kept(const char *folder, const char *file, const char *name, int *out_fd)
+{
+	auto_free char *path = fs_join(folder, file);
+	size_t n = strlen(name);
+	char hex[DIGEST_HEX];
+	struct digest have;
+	struct err why;
+
+	if (!str_starts(file, name) || file[n] != '-' || strlen(file + n + 1) != KEPT_HEX)
+		return 0;
+
+	auto_fd int fd = fs_open(path, O_RDONLY | O_NOFOLLOW, 0, &why);
+
+	if (fd < 0 || hash_own(fd, path, &have, &why) < 0) {
+		log_debug("%s", why.msg);
+		return 0;
+	}
+	if (strncmp(digest_hex(&have, hex), file + n + 1, KEPT_HEX) != 0)
+		return 0;
+	*out_fd = fd;
+	fd = -1;
+	return 1;
+}
+
+int tools_kept(const char *dir, const char *name, int *out_fd, struct err *e)
+{
+	auto_free char *folder = fs_join(dir, "tools");
+	auto_strv struct strv files = { 0 };
+	int there = fs_exists(folder, e), found = 0;
+
+	if (there <= 0)
+		return there;
+	if (check_folder(folder, e) < 0 || fs_list(folder, &files, e) < 0)
+		return -1;
+	for (size_t i = 0; i < files.n && !found; i++)
+		found = open_kept(folder, files.items[i], name, out_fd);
+	return found;
 }

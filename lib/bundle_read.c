@@ -210,12 +210,6 @@ bool bundle_is_head_alone(const struct bundle *b)
 	return b->blob != NULL;
 }
 
-const struct source_at *bundle_head(const struct bundle *b, uint64_t *out_size)
-{
-	*out_size = b->v.head.bytes;
-	return &b->src;
-}
-
 const struct stream_state *bundle_state_known(const struct bundle *b)
 {
 	return &b->known;

@@ -89,3 +89,19 @@ struct source source_mem(struct mem_source *m)
 {
 	return (struct source){ .read = mem_read, .seek = mem_seek, .ctx = m };
 }
+
+static int mem_read_at(void *mem, void *p, size_t n, uint64_t at, struct err *e)
+{
+	const struct mem_source *m = mem;
+
+	if (at > m->n || n > m->n - at)
+		return err_set(e, ERR_TRUNCATED, "ends at byte %zu", m->n);
+	if (n)
+		memcpy(p, (const char *)m->p + at, n);
+	return 0;
+}
+
+struct source_at source_at_mem(struct mem_source *m)
+{
+	return (struct source_at){ .read = mem_read_at, .ctx = m, .size = m->n };
+}

@@ -40,8 +40,9 @@ struct bundle_options {
 	void *state_ctx;
 	/* This bundle runs here already: any other is ERR_DIGEST, and expiry is not judged any more. NULL = none does. */
 	const struct digest *installed;
-	/* For bundle_open_at where the frames are elsewhere: the source ends with the head, blobs come from the hook. NULL =
-	 * from the frames. dir: for large blobs while they are read, in files without a name; NULL = $TMPDIR. */
+	/* For bundle_open_at where the frames are elsewhere: the source ends with the head and may go once it is opened, blobs
+	 * come from the hook. NULL = from the frames. dir: for large blobs while they are read, in files without a name; NULL =
+	 * $TMPDIR. */
 	bundle_blob_hook *blob;
 	void *blob_ctx;
 	const char *dir;
@@ -65,8 +66,6 @@ bool bundle_trusted(const struct bundle *b);
 const void *bundle_contents_bytes(const struct bundle *b, size_t *out_len);     /* bundle.json */
 uint64_t bundle_size(const struct bundle *b);                           /* of the whole file, or of the head alone */
 bool bundle_is_head_alone(const struct bundle *b);                      /* opened with a hook for blobs */
-/* For who keeps the head elsewhere: its first *out_size bytes are frame 0 and the head, as they stand. */
-const struct source_at *bundle_head(const struct bundle *b, uint64_t *out_size);
 /* What was remembered of the stream, and the state to save once the bundle is accepted for good. */
 const struct stream_state *bundle_state_known(const struct bundle *b);
 struct stream_state bundle_state_next(const struct bundle *b);

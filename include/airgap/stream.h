@@ -41,4 +41,5 @@ struct source_at source_at_fd(int *fd, uint64_t size);  /* the int must outlive 
 /* Sources on what we have; the argument must outlive them. */
 struct mem_source { const void *p; size_t n, at; };
 struct source source_mem(struct mem_source *m);
+struct source_at source_at_mem(struct mem_source *m);   /* m->at does not matter */
 struct source source_fd(int *fd);                       /* seeks only where the descriptor can */

@@ -51,7 +51,16 @@ is 'nothing is uploaded' "$(python3 -c 'import json, sys; j = json.load(open(sys
 is 'nothing is written' "$(requests '(PUT|POST|PATCH|DELETE)' '')" 0
 note "the first push opened $uploads uploads; the second made $(requests HEAD /) HEAD requests"
 is 'one question for each blob and each tag' "$(requests HEAD /)" "$(python3 -c 'import json, sys; j = json.load(open(sys.argv[1])); print(
-	j["blobs"] + j["images"] + j["charts"] + j["files"])' "$T/said")"
+	j["blobs"] + j["images"] + j["charts"] + j["files"] + 1)' "$T/said")"
+
+# What is kept of the bundle itself: its head, and what may be read when the file is gone, which is not sent twice.
+kept=$(find "$(stand_fact r data)" -type d -path '*/site/mirror/bundles/*/_manifests/tags/*' | sed -n 's,.*/repositories/\(site/mirror/bundles/[0-9a-f]*\)/_manifests/tags/\([0-9a-f]*\)$,\1:\2,p')
+skopeo inspect --raw --tls-verify=false "docker://$r/$kept" >"$T/kept.json"
+# layer N FIELD
+layer() { python3 -c 'import json, sys; l = json.load(open(sys.argv[1]))["layers"][int(sys.argv[2])]; print(l[sys.argv[3]])' "$T/kept.json" "$1" "$2"; }
+is 'the head is the first layer' "$(head -c "$(layer 0 size)" "$T/b" | sha256sum | cut -c1-64)" "$(layer 0 digest | cut -c8-)"
+like 'the file is one of the others' "$(cat "$T/kept.json")" "$(sha256sum <"$T/file" | cut -c1-64)"
+is 'it went over the line once' "$(stand_log r | grep -c "\"PUT [^ ]*digest=sha256.*$(sha256sum <"$T/file" | cut -c1-64)")" 1
 
 # A registry that lost a blob while its tags are still right.
 blob=$(find "$(stand_fact r data)" -path '*/demo/app/_layers/*' -type d -name '[0-9a-f]*' | head -n 1)

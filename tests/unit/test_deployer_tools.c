@@ -183,6 +183,52 @@ TEST(a_folder_that_others_may_write_to_is_refused)
 	assert_err(opened("helm"), e, ERR_UNSAFE);
 }
 
+static int kept(const char *name)
+{
+	auto_fd int fd = -1;
+	int r = tools_kept(dir, name, &fd, &e);
+	struct digest have = { 0 };
+
+	if (r == 1) {
+		auto_buf struct buf bytes = BUF_INIT(1 << 20);
+
+		assert_ok(buf_read_fd(&bytes, fd, &e), e);
+		have = digest_of(bytes.ptr, bytes.len);
+		assert_true(digest_eq(&have, &contents.files[0].blob));
+	}
+	return r;
+}
+
+TEST(an_earlier_tool_is_found_without_a_bundle)
+{
+	auto_free char *path = tool_path();
+	auto_free char *folder = xasprintf("%s/tools", dir);
+	auto_free char *moved = xasprintf("%s/helm-0123456789abcdef", folder);
+	auto_free char *longer = xasprintf("%s/kubectl-%s", folder, strrchr(path, '-') + 1);
+
+	assert_int_equal(kept("helm"), 0);      /* there is no folder */
+	assert_int_equal(opened("helm"), 1);
+	assert_int_equal(kept("helm"), 1);
+	assert_int_equal(kept("kubectl"), 0);
+	assert_int_equal(kept("hel"), 0);
+	assert_int_equal(link(path, longer), 0);
+	assert_int_equal(kept("helm"), 0);      /* a second name */
+	assert_int_equal(unlink(longer), 0);
+	assert_int_equal(chmod(path, 0700), 0);
+	assert_int_equal(kept("helm"), 0);
+	assert_int_equal(chmod(path, 0500), 0);
+	assert_int_equal(rename(path, moved), 0);
+	assert_int_equal(kept("helm"), 0);      /* not what its name says */
+	assert_int_equal(symlink(moved, path), 0);
+	assert_int_equal(kept("helm"), 0);
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(rename(moved, path), 0);
+	assert_int_equal(kept("helm"), 1);
+	assert_int_equal(chmod(folder, 0777), 0);
+	assert_err(kept("helm"), e, ERR_UNSAFE);
+	assert_int_equal(chmod(folder, 0700), 0);
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, enter, leave)
@@ -191,6 +237,7 @@ int main(void)
 		CASE(other_bytes_are_refused), CASE(what_others_may_have_touched_is_refused),
 		CASE(a_link_in_its_place_is_not_followed), CASE(a_run_that_was_killed_is_no_obstacle),
 		CASE(a_folder_that_others_may_write_to_is_refused),
+		CASE(an_earlier_tool_is_found_without_a_bundle),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
