@@ -214,13 +214,30 @@ static int remove_definition(struct removal *r, const json_t *live, struct err *
 		       ? -1 : 1;
 }
 
+/* A definition may call one of its objects otherwise than its kind; a version may be served no more. *kind: how it was found. */
+static int find_live(struct removal *r, const json_t *object, char **kind, json_t **live, struct err *e)
+{
+	struct kubectl *k = &r->engine->session->kubectl;
+	const char *ns = jdoc_text(object, "metadata", "namespace", NULL), *name = jdoc_text(object, "metadata", "name", NULL);
+	const char *api = jdoc_text(object, "apiVersion", NULL), *slash = strchr(api, '/');
+	int there;
+
+	*kind = leaving_kind(object);
+	there = kubectl_get(k, *kind, ns, name, live, e);
+	if (there || !slash)
+		return there;
+	free(*kind);
+	*kind = xasprintf("%s.%s.%.*s", jdoc_text(object, "kind", NULL), slash + 1, (int)(slash - api), api);
+	return kubectl_get(k, *kind, ns, name, live, e);
+}
+
 static int remove_object(struct removal *r, const json_t *object, const json_t *ours, struct err *e)
 {
 	struct kubectl *k = &r->engine->session->kubectl;
-	auto_free char *kind = leaving_kind(object), *owner = NULL;
+	auto_free char *kind = NULL, *owner = NULL;
 	const char *name = jdoc_text(object, "metadata", "name", NULL);
 	auto_json json_t *live = NULL;
-	int there = kubectl_get(k, kind, jdoc_text(object, "metadata", "namespace", NULL), name, &live, e);
+	int there = find_live(r, object, &kind, &live, e);
 
 	if (there <= 0)
 		return there < 0 ? -1 : 1;
@@ -292,10 +309,9 @@ static int objects_gone(struct removal *r, const struct step *s, struct err *e)
 
 	for (size_t i = 0; i < n; i++) {
 		const json_t *o = json_array_get(objects, i);
-		auto_free char *kind = leaving_kind(o);
+		auto_free char *kind = NULL;
 		auto_json json_t *live = NULL;
-		int there = kubectl_get(&r->engine->session->kubectl, kind, jdoc_text(o, "metadata", "namespace", NULL),
-					jdoc_text(o, "metadata", "name", NULL), &live, e);
+		int there = find_live(r, o, &kind, &live, e);
 
 		if (there)
 			return MIN(there, 0);
