@@ -12,6 +12,7 @@ void chart_values_release(struct chart_values *v)
 {
 	json_decref(v->defaults);
 	json_decref(v->schema);
+	strv_release(&v->parts);
 	buf_release(&v->templates);
 	*v = (struct chart_values){ 0 };
 }
@@ -110,8 +111,15 @@ static bool is_child(const char *parent, const char *folder)
 	return str_starts(rest, "charts/") && folder_of(rest) == strlen(rest) && !strstr(rest + strlen("charts/"), "/charts/");
 }
 
+static void add_part(struct chart_values *v, json_t *all, const char *name, json_t *values)
+{
+	json_object_set(all, name, values);
+	if (!strv_has(&v->parts, name))
+		strv_push(&v->parts, name);
+}
+
 /* Under its name, or under each alias that the chart above gives it. Its globals are everybody's. */
-static void add_child(json_t *all, const json_t *above, const char *name, json_t *values)
+static void add_child(struct chart_values *v, json_t *all, const json_t *above, const char *name, json_t *values)
 {
 	json_t *globals = json_object_get(values, "global"), *one;
 	bool added = false;
@@ -122,11 +130,11 @@ static void add_child(json_t *all, const json_t *above, const char *name, json_t
 
 		if (!str_eq(jdoc_text(one, "name", NULL), name))
 			continue;
-		json_object_set(all, alias ? alias : name, values);
+		add_part(v, all, alias ? alias : name, values);
 		added = true;
 	}
 	if (!added)
-		json_object_set(all, name, values);
+		add_part(v, all, name, values);
 	if (!json_is_object(globals))
 		return;
 	if (!json_object_get(all, "global"))
@@ -134,7 +142,7 @@ static void add_child(json_t *all, const json_t *above, const char *name, json_t
 	jdoc_merge(json_object_get(all, "global"), globals);
 }
 
-static json_t *tree(json_t *files, const char *folder, unsigned depth)
+static json_t *tree(struct chart_values *v, json_t *files, const char *folder, unsigned depth)
 {
 	const json_t *own = json_object_get(files, folder);
 	const json_t *values = json_object_get(own, "values");
@@ -145,9 +153,9 @@ static json_t *tree(json_t *files, const char *folder, unsigned depth)
 		const char *name = jdoc_text(child, "chart", "name", NULL);
 
 		if (depth < NESTED && name && is_child(folder, key)) {
-			auto_json json_t *below = tree(files, key, depth + 1);
+			auto_json json_t *below = tree(v, files, key, depth + 1);
 
-			add_child(all, json_object_get(own, "chart"), name, below);
+			add_child(v, all, json_object_get(own, "chart"), name, below);
 		}
 	}
 	if (json_is_object(values))
@@ -163,7 +171,7 @@ int chart_values_read(const void *p, size_t n, struct chart_values *out, struct 
 
 	if (read_archive(&r, "", p, n, e) < 0)
 		return -1;
-	v.defaults = tree(files, "", 0);
+	v.defaults = tree(&v, files, "", 0);
 	*out = v;
 	v = (struct chart_values){ 0 };
 	return 0;

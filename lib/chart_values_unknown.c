@@ -69,6 +69,9 @@ static bool is_read(const struct chart_values *v, const char *parent, const char
 		return true;
 	if (strcmp(parent, "Values") == 0)
 		return false;
+	/* what a sub-chart is given under its name, it reads as its own */
+	if (strv_has(&v->parts, parent) && is_read(v, "Values", key))
+		return true;
 	for (const char *p = strstr(text, "{{"); p; p = strstr(p + 2, "{{")) {
 		const char *end = strstr(p, "}}");
 

@@ -11,10 +11,12 @@
 #pragma once
 
 #include <airgap/json.h>
+#include <airgap/strv.h>
 
 struct chart_values {
 	json_t *defaults;       /* with those of sub-charts under their names; {} where values.yaml is no YAML of ours */
 	json_t *schema;         /* values.schema.json; NULL = none */
+	struct strv parts;      /* names of sub-charts, as the chart's values have them */
 	struct buf templates;   /* the text of all of them, those of sub-charts too */
 };
 #define auto_chart_values CLEANUP(chart_values_release)

@@ -70,7 +70,7 @@ TEST(keys_that_a_chart_does_not_have_are_told)
 		{ "{store: {size: 1Gi, image: {repository: x}}, plain: {port: 1}}", "" },
 		{ "{global: {storageClass: x, imageRegistry: r}}", "" },
 		{ "{image: {pullPolicy: Always}, ports: {http: 1}}", "" },              /* of the schema alone */
-		{ "{image: {undocumented: x}, dashed-name: 1, hidden: 1}", "" },        /* of a template alone */
+		{ "{image: {undocumented: x}, dashed-name: 1, hidden: 1, plain: {hidden: 1}}", "" },        /* of a template alone */
 		{ "{extra: {two: 2}, block: {inside: 1}, podLabels: {c: d}, annotations: {x: y}}", "" },        /* written out as it is */
 		{ "{image: {repositry: null}, imag: null}", "" },                       /* takes away what is not there */
 		/* what it has not */
@@ -79,6 +79,7 @@ TEST(keys_that_a_chart_does_not_have_are_told)
 		{ "{mck: {registry: {agent: x, operator: y}}}", "mck|mck.registry.agent|" },
 		{ "{store: {image: {repo: x}}}", "store.image.repo|store.image.repo|" },
 		{ "{db: {size: 1Gi}}", "db|db.size|" },                                 /* has another name here */
+		{ "{image: {hidden: 1}}", "image.hidden|image.hidden|" },
 		{ "{plain: {prot: 1}}", "plain.prot|plain.prot|plain.port" },
 		{ "{global: {imageRegistri: r}}", "global.imageRegistri|global.imageRegistri|global.imageRegistry" },
 		{ "{image: {registri: x}, whol: y}", "image.registri|image.registri|image.registry\nwhol|whol|whole" },
