@@ -2,7 +2,8 @@
 /* A stand-in for the licensed server of ClearML Enterprise and for its database. It copies the envelope, calls, headers
  * and roles of the vendor's multi-tenant guide and of the public API: Basic authentication with a key pair,
  * X-Clearml-Impersonate-As (that user's identity and permissions), X-Clearml-Act-As (that user's identity, the caller's
- * permissions). It answers nothing that those documents do not have.
+ * permissions). It answers nothing that those documents do not have, but for applications.upload and .get_all: the paths
+ * that upload_apps.py uses are not published.
  *
  *	server api PORT STORE_HOST STORE_PORT   the API; its state is kept by a store
  *	server store PORT                       holds one document: GET gives it, PUT replaces it
@@ -81,7 +82,8 @@ static json_t *state_load(void)
 	json_t *state = text ? json_loads(text, 0, NULL) : NULL;
 
 	if (text && !state)
-		state = json_pack("{s:[], s:[], s:[], s:{}, s:[]}", "companies", "users", "credentials", "settings", "queues");
+		state = json_pack("{s:[], s:[], s:[], s:{}, s:[], s:[]}", "companies", "users", "credentials", "settings", "queues",
+				  "applications");
 	free(text);
 	return state;
 }
@@ -291,7 +293,20 @@ static json_t *update_company(struct call *c, const char *key)
 	return json_pack("{s:i}", "updated", 1);
 }
 
-static json_t *update_features(struct call *c) { return update_company(c, "features"); }
+/* Features, the number of users, or both. */
+static json_t *update_settings(struct call *c)
+{
+	json_t *company = find(json_object_get(c->state, "companies"), "id", text_of(c->body, "company"));
+	json_t *allowed = json_object_get(c->body, "allowed_users");
+
+	if (company && allowed)
+		json_object_set(json_object_get(company, "defaults"), "allowed_users", allowed);
+	if (company && json_object_get(c->body, "features"))
+		json_object_set(company, "features", json_object_get(c->body, "features"));
+	c->changed = company != NULL;
+	return company ? json_pack("{s:i}", "updated", 1) : refuse(c, 400, "no such company");
+}
+
 static json_t *update_sso(struct call *c) { return update_company(c, "sso"); }
 static json_t *update_events(struct call *c) { return update_company(c, "fields"); }
 static json_t *update_access(struct call *c) { return update_company(c, "app_instance_access"); }
@@ -405,6 +420,19 @@ static json_t *add_whitelist(struct call *c)
 	return json_pack("{s:i}", "updated", 1);
 }
 
+static json_t *remove_whitelist(struct call *c)
+{
+	json_t *list = json_object_get(settings_of(c, c->caller->company), "whitelist"), *mail;
+	size_t i;
+
+	json_array_foreach(json_object_get(c->body, "emails"), i, mail)
+		for (size_t k = json_array_size(list); k-- > 0;)
+			if (json_equal(json_array_get(list, k), mail))
+				json_array_remove(list, k);
+	c->changed = true;
+	return json_pack("{s:i}", "updated", 1);
+}
+
 static json_t *get_settings(struct call *c)
 {
 	return json_incref(settings_of(c, c->caller->company));
@@ -420,10 +448,32 @@ static json_t *create_queue(struct call *c)
 	return json_pack("{s:s}", "id", id);
 }
 
+/* One that is there is replaced. */
+static json_t *upload_application(struct call *c)
+{
+	json_t *list = json_object_get(c->state, "applications"), *have = find(list, "id", text_of(c->body, "id"));
+
+	if (strcmp(c->caller->role, "admin") != 0)
+		return refuse(c, 403, "applications are an administrator's to upload");
+	if (!*text_of(c->body, "id") || !*text_of(c->body, "name") || !*text_of(c->body, "version"))
+		return refuse(c, 400, "id, name and version are needed");
+	if (have)
+		json_object_update(have, (json_t *)c->body);
+	else
+		json_array_append(list, (json_t *)c->body);
+	c->changed = true;
+	return json_pack("{s:s}", "id", text_of(c->body, "id"));
+}
+
+static json_t *get_applications(struct call *c)
+{
+	return json_pack("{s:O}", "applications", json_object_get(c->state, "applications"));
+}
+
 static const struct { const char *path; const char *role; json_t *(*run)(struct call *c); } calls[] = {
 	{ "/system.get_companies", "system", get_companies },
 	{ "/system.create_company", "system", create_company },
-	{ "/system.update_company_settings", "system", update_features },
+	{ "/system.update_company_settings", "system", update_settings },
 	{ "/system.update_company_sso_config", "system", update_sso },
 	{ "/system.update_company_custom_events_config", "system", update_events },
 	{ "/system.update_company_app_instance_access", "system", update_access },
@@ -436,8 +486,11 @@ static const struct { const char *path; const char *role; json_t *(*run)(struct 
 	{ "/auth.revoke_credentials", NULL, revoke_credentials },
 	{ "/login.set_domains", "system", set_domains },
 	{ "/login.add_whitelist_entries", "system", add_whitelist },
+	{ "/login.remove_whitelist_entries", "system", remove_whitelist },
 	{ "/login.get_settings", "system", get_settings },
 	{ "/queues.create", NULL, create_queue },
+	{ "/applications.upload", NULL, upload_application },
+	{ "/applications.get_all", NULL, get_applications },
 };
 
 /* ---- answering */
