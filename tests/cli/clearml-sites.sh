@@ -48,6 +48,21 @@ while IFS= read -r line && IFS= read -r want; do
 done <"$T/wanted"
 is 'there are at least sixty of them' "$([ "$n" -ge 60 ] && echo yes)" yes
 
+# ---- no key that nothing reads: each name stands in a template
+python3 - >"$T/unread" <<-END
+	import glob, json, re
+	schema = json.load(open("manifests/clearml/site/values.schema.json"))
+	text = "".join(open(f).read() for f in glob.glob("manifests/clearml/site/templates/*"))
+	ours = {"apiVersion", "kind", "airgap", "global", "registry", "kubernetes"}
+	def leaves(o, path):
+	    for key, sub in (o.get("properties") or {}).items():
+	        if not path and key in ours: continue
+	        yield from leaves(sub, path + [key]) if sub.get("properties") else [path + [key]]
+	for path in leaves(schema, []):
+	    if not re.search(r"\b" + re.escape(path[-1]) + r"\b", text): print(".".join(path))
+END
+is 'every key of a site file stands in a template' "$(cat "$T/unread")" ''
+
 # ---- right ones: the steps of each example, and of each mode the release that it is about
 cp -r "$T/stack/airgap" "$S/site/charts/airgap"
 sed -i '/^dependencies/,$d' "$S/site/Chart.yaml"

@@ -1,4 +1,4 @@
-{{- /* One queue as the agent's chart has it: (list $ NAME QUEUE). */ -}}
+{{- /* One queue as the agent's chart has it: (list $ NAME QUEUE TASKS). */ -}}
 {{- define "clearml.queue" -}}
 {{- $root := index . 0 -}}
 {{- $queue := index . 2 -}}
@@ -22,7 +22,7 @@
 {{- end -}}
 {{- if $labels -}}{{- $overrides = mergeOverwrite (dict "labels" $labels) $overrides -}}{{- end -}}
 {{- $settings := dict -}}
-{{- with $queue.maxPods -}}{{- $settings = set $settings "maxPods" (int .) -}}{{- end -}}
+{{- with $queue.maxPods | default (index . 3) -}}{{- $settings = set $settings "maxPods" (int .) -}}{{- end -}}
 {{- with $queue.image -}}{{- $settings = set $settings "defaultImage" (include "airgap.image" (list $root .)) -}}{{- end -}}
 {{- dict "templateOverrides" $overrides "queueSettings" $settings | toYaml -}}
 {{- end -}}
@@ -63,7 +63,7 @@ agentk8sglue:
   queues:
     {{- range $name, $queue := $agent.queues }}
     {{ $name }}:
-      {{- include "clearml.queue" (list $root $name ($queue | default dict)) | nindent 6 }}
+      {{- include "clearml.queue" (list $root $name ($queue | default dict) $agent.maxPods) | nindent 6 }}
     {{- end }}
   {{- if eq $root.Values.applications.queueMode "per_tenant" }}
   appsQueue: {enabled: true}

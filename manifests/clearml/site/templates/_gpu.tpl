@@ -18,25 +18,42 @@
 {{- if or (not $version) (semverCompare ">=1.3.0-0" $version) -}}true{{- end -}}
 {{- end -}}
 
+{{- /* The device plugin's configuration for a node's way of sharing: "ts-4" is ts with four GPUs. */ -}}
+{{- define "clearml.nodeConfig" -}}
+{{- $mode := .mode | default "ts" -}}
+{{- if and (eq $mode "ts") .gpus -}}{{ printf "ts-%d" (int .gpus) }}{{- else -}}{{ $mode }}{{- end -}}
+{{- end -}}
+
+{{- /* Each GPU in slices, by its own name where the injector wants that: (list $ GPUS). */ -}}
+{{- define "clearml.slices" -}}
+{{- $root := index . 0 -}}
+{{- $slices := int $root.Values.gpu.sharing.slices -}}
+{{- $resources := list (dict "name" "nvidia.com/gpu" "replicas" $slices) -}}
+{{- if include "clearml.cfgiNames" $root -}}
+{{- $resources = list -}}
+{{- range $i := until (int (index . 1)) -}}
+{{- $resources = append $resources (dict "name" "nvidia.com/gpu" "rename" (printf "nvidia.com/gpu-%d" $i) "devices" (list (toString $i)) "replicas" $slices) -}}
+{{- end -}}
+{{- end -}}
+{{- dict "version" "v1" "flags" (dict "migStrategy" "none")
+      "sharing" (dict "timeSlicing" (dict "renameByDefault" false "failRequestsGreaterThanOne" false "resources" $resources)) | toYaml -}}
+{{- end -}}
+
 {{- /* Configurations of the device plugin for the sharing mode: {default, data}. */ -}}
 {{- define "clearml.deviceConfigs" -}}
 {{- $sharing := .Values.gpu.sharing -}}
-{{- $renamed := list -}}
-{{- range $i := until (int $sharing.gpus) -}}
-{{- $renamed = append $renamed (dict "name" "nvidia.com/gpu" "rename" (printf "nvidia.com/gpu-%d" $i) "devices" (list (toString $i)) "replicas" (int $sharing.slices)) -}}
-{{- end -}}
-{{- $plain := list (dict "name" "nvidia.com/gpu" "replicas" (int $sharing.slices)) -}}
-{{- $names := include "clearml.cfgiNames" . -}}
-{{- $slices := dict "version" "v1" "flags" (dict "migStrategy" "none")
-      "sharing" (dict "timeSlicing" (dict "renameByDefault" false "failRequestsGreaterThanOne" false "resources" (ternary $renamed $plain (eq $names "true")))) -}}
 {{- if eq $sharing.mode "cfgi" -}}
-{{- $name := ternary "renamed-resources" "any" (eq $names "true") -}}
-{{- dict "default" $name "data" (dict $name (toYaml $slices)) | toYaml -}}
+{{- $name := ternary "renamed-resources" "any" (eq (include "clearml.cfgiNames" .) "true") -}}
+{{- dict "default" $name "data" (dict $name (include "clearml.slices" (list . $sharing.gpus))) | toYaml -}}
 {{- else -}}
-{{- dict "default" "all-disabled" "data" (dict
+{{- $data := dict
       "all-disabled" (dict "version" "v1" "flags" (dict "migStrategy" "none") | toYaml)
-      "ts" (toYaml $slices)
-      "mig" (dict "version" "v1" "flags" (dict "migStrategy" "mixed") | toYaml)) | toYaml -}}
+      "ts" (include "clearml.slices" (list . $sharing.gpus))
+      "mig" (dict "version" "v1" "flags" (dict "migStrategy" "mixed") | toYaml) -}}
+{{- range $sharing.nodes -}}
+{{- $data = set $data (include "clearml.nodeConfig" .) (get $data (include "clearml.nodeConfig" .) | default (include "clearml.slices" (list $ .gpus))) -}}
+{{- end -}}
+{{- dict "default" "all-disabled" "data" $data | toYaml -}}
 {{- end -}}
 {{- end -}}
 

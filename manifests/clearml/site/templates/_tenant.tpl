@@ -12,10 +12,15 @@ find:
   items: data.companies
   where: {name: {{ .name | quote }}}
   save: {company: id}
+# the server need not tell these: set when the site file changes them
 update:
-  when: {features: {{ .features | default list | toJson }}}
   url: /system.update_company_settings
-  body: {company: "$(secret:tenant-{{ .name }}/company)", features: {{ .features | default list | toJson }}}
+  body:
+    company: "$(secret:tenant-{{ .name }}/company)"
+    allowed_users: {{ .allowedUsers | default 10 | toString | quote }}
+    {{- with .features }}
+    features: {{ toJson . }}
+    {{- end }}
 save: {company: data.id}
 {{- end -}}
 
@@ -28,7 +33,9 @@ body: {domains: {{ index . 1 | toJson }}}
 {{- define "clearml.whitelistCall" -}}
 url: /login.add_whitelist_entries
 headers: {X-Clearml-Act-As: "$(secret:{{ index . 0 }}-admin/user)"}
-body: {emails: {{ index . 1 | toJson }}, is_admin: false}
+body: {is_admin: false}
+# those that the tenant's own administrators let in stay
+members: {key: emails, items: {{ index . 1 | toJson }}, remove: {url: /login.remove_whitelist_entries}}
 {{- end -}}
 
 {{- define "clearml.tenantSSOCall" -}}
@@ -58,4 +65,13 @@ body:
   company: {{ index . 0 | quote }}
   fields:
     {{- toYaml (index . 1) | nindent 4 }}
+{{- end -}}
+
+{{- define "clearml.tenantAccessCall" -}}
+{{- $access := dict -}}
+{{- range $application, $who := index . 1 -}}{{- $access = set $access $application (dict "allowed" $who) -}}{{- end -}}
+url: /system.update_company_app_instance_access
+body:
+  company: {{ index . 0 | quote }}
+  app_instance_access: {applications: {{ toJson $access }}}
 {{- end -}}
