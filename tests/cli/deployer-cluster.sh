@@ -122,7 +122,11 @@ stand_images "$T/images" app worker
 stand_cluster --timeout 180
 "$B/tests/bundle" "$T/b.tar.zst" "new:$T/k.key" name=t version=1.0.0 stream=example/t sequence=1 "site=$S/site" "chart=$S/app" \
 	"image=docker.io/demo/app:1.0=$T/images/app" >"$T/bundle-id"
+"$B/tests/bundle" "$T/later.tar.zst" "$T/k.key" name=t version=1.1.0 stream=example/t sequence=2 "site=$S/site" "chart=$S/app" \
+	"image=docker.io/demo/app:1.0=$T/images/app" >"$T/said"
+"$B/tests/bundle" "$T/other.tar.zst" "new:$T/other.key" name=o >"$T/said"
 cp "$T/k.key.pub" "$T/trust/k.pub"
+cp "$T/other.key.pub" "$T/other.pub"
 chmod 755 "$T/trust"
 ln -s "$helm4" "$T/bin/helm"
 ln -s "$kube_bin/kubectl" "$T/bin/kubectl"
@@ -255,6 +259,14 @@ ok 'nothing was installed by any of these' absent
 # ---- plan, install, status
 
 site
+# gone COMMAND OPTION... - without the bundle's file.
+gone() {
+	command=$1
+	shift
+	in_net "$B/bin/deployer" "$command" --trust "${trust:-$T/trust}" --site "$T/site.yaml" "$@"
+}
+fails 'no file, and nothing is installed' 2 gone plan
+said 'it says what to do' 'nothing is installed in this cluster: name the bundle file'
 state=$T/unused
 ok 'plan' deployer plan
 state=
@@ -291,8 +303,94 @@ for s in json.load(sys.stdin)["items"]:
         n += sys.argv[1].encode() in b
 print(n)' "$password")" 0
 
+# ---- without the bundle's file: its head, charts and files are in the registry
+
+mv "$T/b.tar.zst" "$T/away.tar.zst"
+mark
+ok 'plan without the file' gone plan
+said 'nothing would change' 'Release/app +unchanged'
+ok 'status without the file' gone status
+said 'it says what it looked at' 't 1\.0\.0: installed'
+ok 'install without the file' gone install
+said 'it has nothing to do' 'nothing changed'
+is 'nothing was written' "$(writes)" ''
+state=$T/elsewhere
+ok 'from another machine, with the site file that the cluster keeps' in_net sh -c "cd '$T/unused' && '$(realpath "$B")/bin/deployer' status --trust '$T/trust'"
+state=
+site 'app: {text: by hand}'
+ok 'another value in the site file' gone install
+said 'its step alone is done' 'installed: 1 step done, 0 blobs'
+is 'the value has arrived' "$(kubectl -n t get configmap app -o 'jsonpath={.data.text}')" 'by hand'
+site 'image: docker.io/demo/other:2'
+fails 'what the bundle lacks' 44 gone install
+site 'app: {text: by hand}'
+fails '--stream and a file' 2 gone plan --stream example/t "$T/away.tar.zst"
+fails 'a stream that is not installed' 2 gone plan --stream example/u
+said 'those that are' 'but: example/t \(t 1\.0\.0\)'
+kubectl -n airgap-system create secret generic airgap-installed-0 \
+	--from-literal='document={"stream":"example/other","bundle":"0","name":"other","version":"2.0"}' >/dev/null
+kubectl -n airgap-system label secret airgap-installed-0 airgap/kind=installed >/dev/null
+fails 'two bundles' 2 gone plan
+said 'both are named' '--stream: example/other \(other 2\.0\), example/t \(t 1\.0\.0\)$'
+ok 'one of them is chosen' gone plan --stream example/t
+kubectl -n airgap-system delete secret airgap-installed-0 >/dev/null
+
+# What may be wrong with it; nothing is changed then. kept: its repository; blob N: of its layer.
+data=$(cluster_fact registry-data)/docker/registry/v2
+kept=$(find "$data/repositories/bundles" -mindepth 1 -maxdepth 1)
+tag=$(find "$kept/_manifests/tags" -mindepth 1 -maxdepth 1)
+blob() {
+	manifest=$(sed 's/sha256://' "$tag/current/link")
+	hex=$(python3 -c 'import json, sys; print(json.load(open(sys.argv[1]))["layers"][int(sys.argv[2])]["digest"][7:])' \
+		"$data/blobs/sha256/$(echo "$manifest" | cut -c1-2)/$manifest/data" "$1")
+	echo "$data/blobs/sha256/$(echo "$hex" | cut -c1-2)/$hex/data"
+}
+# flip FILE - its byte 600; twice is not at all.
+flip() { python3 -c 'import sys; f = open(sys.argv[1], "r+b"); f.seek(600); b = f.read(1); f.seek(600); f.write(bytes([b[0] ^ 1]))' "$1"; }
+mark
+mkdir "$T/none" && chmod 755 "$T/none"
+cp "$T/other.pub" "$T/none/"
+trust=$T/none
+fails 'a key that is not trusted' 12 gone install
+trust=
+flip "$(blob 0)"
+fails 'a head that was altered' 14 gone install
+flip "$(blob 0)"
+for layer in 1 2; do flip "$(blob $layer)"; done
+fails 'charts that were altered' 14 gone install
+said 'which is said' "chart 't-site': .*content does not match"
+for layer in 1 2; do flip "$(blob $layer)"; done
+cp "$tag/current/link" "$T/link"
+state=$T/elsewhere3
+ok 'a later bundle of the stream is pushed, not installed' in_net "$B/bin/deployer" push "$T/later.tar.zst" --trust "$T/trust" --site "$T/site.yaml"
+state=
+for other in "$kept"/_manifests/tags/*; do
+	[ "$other" = "$tag" ] || cp "$other/current/link" "$tag/current/link"
+done
+fails 'another bundle under the name of this one' 14 gone install
+said 'that is what it says' "bundles/.*: another bundle than the one that is installed"
+cp "$T/link" "$tag/current/link"
+mv "$tag" "$T/tag"
+fails 'the registry has lost it' 44 gone install
+said 'it says what to do' 'bundles/.*: not in the registry: give the bundle file'
+mv "$T/tag" "$tag"
+image=$data/repositories/demo/app/_manifests/tags/1.0
+mv "$image" "$T/tag"
+fails 'the registry has lost an image' 45 gone install
+said 'it is named' '1 of 1 images are not in the site registry: give the bundle file: docker.io/demo/app:1.0'
+mv "$T/away.tar.zst" "$T/b.tar.zst"
+fails 'so with the file, and told not to push' 45 deployer install --no-push
+said 'it is named there, too' 'leave out --no-push: docker.io/demo/app:1.0'
+mv "$T/tag" "$image"
+ok 'it is back: installed without pushing' deployer install --no-push
+host=10.89.0.1:1 site
+fails 'the registry is down' 20 gone install
+is 'none of it changed anything' "$(writes)" ''
+
 # ---- drift
 
+site
+ok 'as before' deployer install
 kubectl -n t patch deployment app --type=merge -p '{"spec":{"replicas":0}}' >/dev/null
 fails 'drift of a release' 46 deployer status
 said 'the field is shown' 'Deployment/app: spec.replicas: 0 -> 1'
