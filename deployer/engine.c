@@ -212,6 +212,27 @@ struct proving {
 	size_t bad;
 };
 
+/* What the proof has rendered is what the cluster will be asked for. Patterns are rare: they are looked for where a rule
+ * makes them. */
+static int collect(struct engine *g, const char *from, const char *chart, const char *ns, const struct helm_objects *o, struct err *e)
+{
+	const struct scan_rules *rules = &g->session->rules;
+	auto_scan struct scan_finds finds = { 0 };
+	bool patterns = false;
+
+	if (!g->wants)
+		return 0;
+	wants_add(g->wants, from, ns, o);
+	for (size_t i = 0; i < rules->n; i++)
+		patterns = patterns || (rules->items[i].tags.n && (!rules->items[i].chart || strcmp(rules->items[i].chart, chart) == 0));
+	if (patterns && scan_objects(o, chart, rules->items, rules->n, false, &finds, e) < 0)
+		return -1;
+	for (size_t i = 0; i < finds.n; i++)
+		if (finds.items[i].certain && !finds.items[i].disabled && strchr(finds.items[i].image, '{'))
+			wants_add_pattern(g->wants, finds.items[i].image);
+	return 0;
+}
+
 static int prove_release(struct engine *g, const struct step *s, struct strv *found, struct err *e)
 {
 	const struct step_release *r = &s->release;
@@ -220,7 +241,8 @@ static int prove_release(struct engine *g, const struct step *s, struct strv *fo
 	auto_json json_t *values = NULL;
 
 	if (step_release_values(g, s, true, true, &values, e) < 0 ||
-	    render_release(g->session, r, values, false, &objects, e) < 0)
+	    render_release(g->session, r, values, false, &objects, e) < 0 ||
+	    collect(g, s->id, r->chart, r->ns, &objects, e) < 0)
 		return -1;
 
 	/* What is not proved goes on the list; all else ends it. */
@@ -245,6 +267,8 @@ static int prove_apply(struct engine *g, const struct step *s, struct strv *foun
 		const struct helm_objects one = { &item, 1 };
 		const char *ns = jdoc_text(o, "metadata", "namespace", NULL);
 
+		if (collect(g, s->id, s->id, ns ? ns : "", &one, e) < 0)
+			return -1;
 		if (proof_images(&how, s->id, &one, found, e) < 0 && e->code != ERR_PROOF)
 			return -1;
 		if (proof_profile(g->session->site.profile, ns ? steps_pod_security(g->steps, ns) : NULL, s->id, &one, found, e) < 0 &&

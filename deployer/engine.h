@@ -11,6 +11,7 @@
 #include "lease.h"
 #include "render.h"
 #include "secrets.h"
+#include "wants.h"
 
 #include <stdatomic.h>
 
@@ -34,6 +35,7 @@ struct engine {
 	struct step_past *past;         /* one per step; made by engine_begin, the step's own node brings it up to date */
 	atomic_bool *done;              /* one per step: by an earlier run, or by now */
 	char bundle[DIGEST_HEX];        /* bundle id */
+	struct wants *wants;            /* engine_prove adds what is rendered; NULL = nobody asks */
 };
 
 /* Fills past and bundle. -1: --only, --from or --retry names no step. */

@@ -196,11 +196,15 @@ static void begin(struct asking *a, bool *out_able)
 int preflight_ask(struct engine *g, enum preflight_mode mode, unsigned jobs, struct findings *out, struct err *e)
 {
 	struct asking a = { g, g->session, g->steps, jobs, out };
+	auto_wants struct wants wants = WANTS_INIT;
 	bool able;
 
 	if (refuse_unknown(g, e) < 0)
 		return -1;
+	g->wants = &wants;
 	begin(&a, &able);
+	g->wants = NULL;
+	preflight_cluster(g, &wants, able, out);
 
 	/* Their images go to the registry first. */
 	bool pods = able && out->rows[0]->result != FOUND_FAIL;

@@ -21,6 +21,8 @@ enum preflight_mode {
  * airgap-probe, that is gone afterwards, and their images in the registry: only those are pushed. */
 int preflight_ask(struct engine *g, enum preflight_mode mode, unsigned jobs, struct findings *out, struct err *e) MUST_CHECK;
 
+/* The rows of what the run asks of the cluster. What cannot be known is a warning. */
+void preflight_cluster(struct engine *g, struct wants *wants, bool asking, struct findings *out);
 /* The rows of the probes and of the pull on every node. asking false: another check says that they cannot be asked.
  * -1: they could not be. */
 int preflight_probes(struct engine *g, enum preflight_mode mode, bool asking, struct findings *out, struct err *e) MUST_CHECK;

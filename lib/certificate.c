@@ -10,6 +10,7 @@
 #include <openssl/x509.h>
 #include <openssl/x509v3.h>
 
+#include <strings.h>
 #include <time.h>
 
 #define LEAF_DAYS 825
@@ -220,4 +221,85 @@ int certificate_make(const struct strv *hosts, struct certificate *out, struct e
 int certificate_placeholder(const struct strv *hosts, struct certificate *out, struct err *e)
 {
 	return make(hosts, true, out, e);
+}
+
+/* ---- what one says ---- */
+
+void certificate_about_release(struct certificate_about *c)
+{
+	strv_release(&c->names);
+	*c = (struct certificate_about){ 0 };
+}
+
+static bool read_time(const ASN1_TIME *t, int64_t *out)
+{
+	struct tm tm = { 0 };
+
+	if (!t || ASN1_TIME_to_tm(t, &tm) != 1)
+		return false;
+	*out = (int64_t)timegm(&tm);
+	return true;
+}
+
+/* A name with a NUL in it is no name. */
+static void read_name(const GENERAL_NAME *g, struct strv *out)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	if (g->type == GEN_DNS) {
+		int n = ASN1_STRING_length(g->d.dNSName);
+		const char *p = (const char *)ASN1_STRING_get0_data(g->d.dNSName);
+
+		if (n > 0 && n <= 253 && !memchr(p, '\0', (size_t)n))
+			strv_push_take(out, xstrndup(p, (size_t)n));
+	}
+	if (g->type == GEN_IPADD) {
+		int n = ASN1_STRING_length(g->d.iPAddress);
+
+		if ((n == 4 || n == 16) &&
+		    inet_ntop(n == 4 ? AF_INET : AF_INET6, ASN1_STRING_get0_data(g->d.iPAddress), text, sizeof(text)))
+			strv_push(out, text);
+	}
+}
+
+static bool read_all(X509 *x, struct certificate_about *out)
+{
+	GENERAL_NAMES *names = X509_get_ext_d2i(x, NID_subject_alt_name, NULL, NULL);
+
+	for (int i = 0; names && i < sk_GENERAL_NAME_num(names); i++)
+		read_name(sk_GENERAL_NAME_value(names, i), &out->names);
+	GENERAL_NAMES_free(names);
+	return read_time(X509_get0_notBefore(x), &out->from) && read_time(X509_get0_notAfter(x), &out->until);
+}
+
+int certificate_read(const char *pem, struct certificate_about *out, struct err *e)
+{
+	size_t n = strlen(pem);
+
+	if (n > CERTIFICATE_MAX)
+		return err_set(e, ERR_LIMIT, "certificate: more than %u bytes", CERTIFICATE_MAX);
+
+	BIO *b = BIO_new_mem_buf(pem, (int)n);
+	X509 *x = b ? PEM_read_bio_X509(b, NULL, NULL, NULL) : NULL;
+	bool ok = x && read_all(x, out);
+
+	X509_free(x);
+	BIO_free(b);
+	if (ok)
+		return 0;
+	certificate_about_release(out);
+	return err_set(e, ERR_MALFORMED, "certificate: not one in PEM");
+}
+
+bool certificate_covers(const struct certificate_about *c, const char *host)
+{
+	const char *rest = strchr(host, '.');
+
+	for (size_t i = 0; i < c->names.n; i++) {
+		const char *name = c->names.items[i];
+
+		if (strcasecmp(name, host) == 0 || (str_starts(name, "*.") && rest && rest > host && strcasecmp(name + 1, rest) == 0))
+			return true;
+	}
+	return false;
 }

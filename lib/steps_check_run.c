@@ -8,7 +8,8 @@
 #define NAME_MAX_EACH 40        /* and "-n" with the number of a node behind it */
 
 const char *const steps_own_checks[] = {
-	"registry", "space", "contents", "references", "kubernetes", "proof", "pull", NULL
+	"registry", "space", "contents", "references", "kubernetes", "proof", "rights", "architectures", "capacity", "storage",
+	"volumes", "ingress", "addresses", "certificates", "kernels", "clock", "policies", "networks", "pull", NULL
 };
 
 enum step_where steps_where(const struct step_run *r)
