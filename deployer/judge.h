@@ -11,7 +11,7 @@
 #include <airgap/contents.h>
 #include <airgap/steps.h>
 
-/* Nodes of an architecture that the bundle has no images for. */
+/* Nodes of an architecture that the bundle has no images for; it may say none. */
 void judge_architectures(const json_t *there, const struct strv *platforms, struct finding_row *row);
 /* Requests of everything together against what nodes have, and of each pod against the largest node. */
 void judge_capacity(const struct wants *w, const json_t *there, struct finding_row *row);
@@ -42,7 +42,7 @@ struct right { char *verb, *group, *resource, *ns, *from; };
 struct rights { struct right *items; size_t n; };
 #define auto_rights CLEANUP(rights_release)
 void rights_release(struct rights *r);
-/* Of the kinds in w, and of what steps do by themselves. Sorted, unique. */
-void rights_needed(const struct wants *w, const struct steps *s, struct rights *out);
+/* Of the kinds in w, and of what steps do by themselves; a namespace that is there need not be made. Sorted, unique. */
+void rights_needed(const struct wants *w, const struct steps *s, const json_t *there, struct rights *out);
 /* The rules (resourceRules of a SelfSubjectRulesReview) allow it. */
 bool rights_allow(const json_t *rules, const struct right *r);

@@ -27,6 +27,8 @@ void judge_architectures(const json_t *there, const struct strv *platforms, stru
 	size_t i;
 	json_t *node;
 
+	if (!platforms->n)
+		return;
 	json_array_foreach((json_t *)there, i, node) {
 		const char *arch = jdoc_text(node, "status", "nodeInfo", "architecture", NULL);
 		auto_free char *platform = arch ? xasprintf("linux/%s", arch) : NULL;

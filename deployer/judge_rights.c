@@ -64,11 +64,22 @@ static void of_run(const struct step *s, struct rights *out)
 	}
 }
 
-static void of_step(const struct step *s, struct rights *out)
+static bool namespace_is_there(const json_t *there, const char *name)
+{
+	size_t i;
+	json_t *o;
+
+	json_array_foreach((json_t *)there, i, o)
+		if (str_eq(jdoc_text(o, "kind", NULL), "Namespace") && str_eq(jdoc_text(o, "metadata", "name", NULL), name))
+			return true;
+	return false;
+}
+
+static void of_step(const struct step *s, const json_t *there, struct rights *out)
 {
 	switch (s->kind) {
 	case STEP_NAMESPACE:
-		add(out, "create", "", "namespaces", "", s->id);
+		add(out, namespace_is_there(there, s->ns.name) ? "patch" : "create", "", "namespaces", "", s->id);
 		break;
 	case STEP_SECRET:
 		for (size_t i = 0; i < s->secret.namespaces.n; i++)
@@ -104,10 +115,10 @@ static int by_name(const void *a, const void *b)
 	return d ? d : strcmp(x->ns, y->ns);
 }
 
-void rights_needed(const struct wants *w, const struct steps *s, struct rights *out)
+void rights_needed(const struct wants *w, const struct steps *s, const json_t *there, struct rights *out)
 {
 	for (size_t i = 0; i < s->n; i++)
-		of_step(&s->items[i], out);
+		of_step(&s->items[i], there, out);
 	for (size_t i = 0; i < w->n_kinds; i++) {
 		auto_free char *resource = resource_of(w->kinds[i].kind);
 

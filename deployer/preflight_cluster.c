@@ -86,7 +86,7 @@ static int may(struct kubectl *k, const struct right *r, struct err *e)
 					     "resource", resource, "namespace", r->ns, "subresource", slash ? slash + 1 : NULL);
 	auto_json json_t *answer = NULL;
 
-	if (kubectl_create(k, review, &answer, e) < 0)
+	if (kubectl_review(k, "selfsubjectaccessreviews", review, &answer, e) < 0)
 		return -1;
 	return json_is_true(jdoc_at(answer, "status", "allowed", NULL));
 }
@@ -100,8 +100,8 @@ static int ask_rights(const struct asking *a, struct finding_row *row, struct er
 	auto_rights struct rights needed = { 0 };
 	auto_json json_t *answer = NULL;
 
-	rights_needed(a->wants, a->engine->steps, &needed);
-	if (kubectl_create(k, review, &answer, e) < 0)
+	rights_needed(a->wants, a->engine->steps, a->there, &needed);
+	if (kubectl_review(k, "selfsubjectrulesreviews", review, &answer, e) < 0)
 		return -1;
 	for (size_t i = 0; i < needed.n; i++) {
 		const struct right *r = &needed.items[i];
@@ -230,62 +230,108 @@ static int ask_certificates(const struct asking *a, struct finding_row *row, str
 
 /* ---- the table ---- */
 
+/* What is read, and which rows need it. */
+enum { ARCHITECTURES = 1, CAPACITY = 2, STORAGE = 4, VOLUMES = 8, INGRESS = 16, ADDRESSES = 32, KERNELS = 64, CLOCK = 128, POLICIES = 256, NETWORKS = 512 };
+
+static const struct { const char *kind, *ns; unsigned rows; } kinds[] = {
+	{ "nodes", NULL, ARCHITECTURES | CAPACITY | ADDRESSES | KERNELS },
+	{ "namespaces", NULL, POLICIES },
+	{ "storageclasses.storage.k8s.io", NULL, STORAGE | VOLUMES },
+	{ "persistentvolumeclaims", NULL, VOLUMES },
+	{ "csistoragecapacities.storage.k8s.io", NULL, VOLUMES },
+	{ "ingressclasses.networking.k8s.io", NULL, INGRESS },
+	{ "services", NULL, ADDRESSES },
+	{ "clusterroles.rbac.authorization.k8s.io", NULL, ADDRESSES },
+	{ "resourcequotas", NULL, POLICIES },
+	{ "networkpolicies.networking.k8s.io", NULL, NETWORKS },
+	{ "validatingwebhookconfigurations.admissionregistration.k8s.io", NULL, POLICIES },
+	{ "mutatingwebhookconfigurations.admissionregistration.k8s.io", NULL, POLICIES },
+	{ "leases.coordination.k8s.io", "kube-node-lease", CLOCK },
+};
+
 static const struct cluster_check {
 	const char *id, *title;
+	unsigned row;
 	void (*judge)(const struct asking *a, struct finding_row *row);
 	int (*ask)(const struct asking *a, struct finding_row *row, struct err *e);     /* what has to ask more than `there` */
 } checks[] = {
-	{ "rights", "you may make what will be installed", NULL, ask_rights },
-	{ "architectures", "the bundle is for the nodes' machines", architectures, NULL },
-	{ "capacity", "the nodes have the cpu and memory that pods ask for", capacity, NULL },
-	{ "storage", "the storage classes are there", storage, NULL },
-	{ "volumes", "there is room for the volumes", volumes, NULL },
-	{ "ingress", "the ingress classes are there", ingress, NULL },
-	{ "addresses", "somebody gives Services their addresses", addresses, NULL },
-	{ "certificates", "certificates are for the names they are used for", NULL, ask_certificates },
-	{ "kernels", "there is an image for each GPU node's kernel", kernels, NULL },
-	{ "clock", "the clocks agree", clocks, NULL },
-	{ "policies", "nobody else's rules stand in the way of pods", policies, NULL },
-	{ "networks", "nobody else's rules stand in the way of connections", networks, NULL },
+	{ "rights", "you may make what will be installed", 0, NULL, ask_rights },
+	{ "architectures", "the bundle is for the nodes' machines", ARCHITECTURES, architectures, NULL },
+	{ "capacity", "the nodes have the cpu and memory that pods ask for", CAPACITY, capacity, NULL },
+	{ "storage", "the storage classes are there", STORAGE, storage, NULL },
+	{ "volumes", "there is room for the volumes", VOLUMES, volumes, NULL },
+	{ "ingress", "the ingress classes are there", INGRESS, ingress, NULL },
+	{ "addresses", "somebody gives Services their addresses", ADDRESSES, addresses, NULL },
+	{ "certificates", "certificates are for the names they are used for", 0, NULL, ask_certificates },
+	{ "kernels", "there is an image for each GPU node's kernel", KERNELS, kernels, NULL },
+	{ "clock", "the clocks agree", CLOCK, clocks, NULL },
+	{ "policies", "nobody else's rules stand in the way of pods", POLICIES, policies, NULL },
+	{ "networks", "nobody else's rules stand in the way of connections", NETWORKS, networks, NULL },
 };
 
-/* Each is one request; all of them in one call of kubectl. */
-static const char *const kinds[] = {
-	"nodes", "namespaces", "storageclasses.storage.k8s.io", "persistentvolumeclaims", "csistoragecapacities.storage.k8s.io",
-	"ingressclasses.networking.k8s.io", "services", "clusterroles.rbac.authorization.k8s.io", "resourcequotas",
-	"networkpolicies.networking.k8s.io", "validatingwebhookconfigurations.admissionregistration.k8s.io",
-	"mutatingwebhookconfigurations.admissionregistration.k8s.io",
-};
-
-static int read_all(struct kubectl *k, json_t **out, struct err *e)
+/* One call for nearly all of it. */
+static int read_together(struct kubectl *k, json_t **out, struct err *e)
 {
 	auto_strv struct strv all = { 0 };
 	auto_json json_t *there = NULL;
-	auto_json json_t *leases = NULL;
 
 	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
-		strv_push(&all, kinds[i]);
+		if (!kinds[i].ns)
+			strv_push(&all, kinds[i].kind);
 
 	auto_free char *list = strv_join(&all, ",");
 
-	if (kubectl_list(k, list, NULL, NULL, &there, e) < 0 ||
-	    kubectl_list(k, "leases.coordination.k8s.io", "kube-node-lease", NULL, &leases, e) < 0)
+	if (kubectl_list(k, list, NULL, NULL, &there, e) < 0)
 		return -1;
-	json_array_extend(there, leases);
 	*out = TAKE(there);
 	return 0;
 }
 
-static void ask(const struct asking *a, const struct cluster_check *c, bool asking, const char *why, struct finding_row *row)
+/* What cannot be read, each by itself, is told in the rows that need it: whoever may not look at everything may still
+ * install. */
+static json_t *read_all(struct kubectl *k, bool *refused)
 {
+	json_t *there = NULL;
+	struct err ignored;
+	bool together = read_together(k, &there, &ignored) == 0;
+
+	if (!together)
+		there = json_array();
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
+		auto_json json_t *some = NULL;
+
+		if (together && !kinds[i].ns)
+			continue;
+		if (kubectl_list(k, kinds[i].kind, kinds[i].ns, NULL, &some, &ignored) < 0)
+			refused[i] = true;
+		else
+			json_array_extend(there, some);
+	}
+	return there;
+}
+
+/* "nodes, services" of what this row needs and cannot have; NULL = it has all. Owned. */
+static char *lacks(const struct cluster_check *c, const bool *refused)
+{
+	auto_strv struct strv names = { 0 };
+
+	for (size_t i = 0; i < ARRAY_LEN(kinds); i++)
+		if (refused[i] && (kinds[i].rows & c->row))
+			strv_push(&names, kinds[i].kind);
+	return names.n ? strv_join(&names, ", ") : NULL;
+}
+
+static void ask(const struct asking *a, const struct cluster_check *c, const bool *refused, struct finding_row *row)
+{
+	auto_free char *missing = lacks(c, refused);
 	struct err e = { 0 };
 
 	if (preflight_skips(a->engine, c->id))
 		findings_skip(row, "--skip");
-	else if (!asking)
+	else if (!a->there)
 		findings_skip(row, "not asked: a check before it failed");
-	else if (c->judge && !a->there)
-		findings_say(row, FOUND_WARN, "not known: %s", why);
+	else if (missing)
+		findings_say(row, FOUND_WARN, "not known: you may not list %s: ask for that right, or look yourself", missing);
 	else if (c->judge)
 		c->judge(a, row);
 	else if (c->ask(a, row, &e) < 0)
@@ -294,16 +340,11 @@ static void ask(const struct asking *a, const struct cluster_check *c, bool aski
 
 void preflight_cluster(struct engine *g, struct wants *wants, bool asking, struct findings *out)
 {
-	auto_json json_t *there = NULL;
-	struct err why = { 0 };
-
-	/* Whoever may not look at all of it may still install: a row that cannot be judged is a warning. */
-	if (asking && read_all(&g->session->kubectl, &there, &why) < 0)
-		there = NULL;
-
+	bool refused[ARRAY_LEN(kinds)] = { 0 };
+	auto_json json_t *there = asking ? read_all(&g->session->kubectl, refused) : NULL;
 	const struct asking a = { g, wants, there, out };
 
 	wants_sort(wants);
 	for (size_t i = 0; i < ARRAY_LEN(checks); i++)
-		ask(&a, &checks[i], asking, why.msg, findings_row(out, checks[i].id, checks[i].title));
+		ask(&a, &checks[i], refused, findings_row(out, checks[i].id, checks[i].title));
 }

@@ -357,6 +357,21 @@ int kubectl_replace(struct kubectl *k, const json_t *object, json_t **out, struc
 	return put(k, "replace", object, "(Conflict)", out, e);
 }
 
+/* As a bare request: kubectl's own look at an object first reads what not everybody may. */
+int kubectl_review(struct kubectl *k, const char *resource, const json_t *object, json_t **out, struct err *e)
+{
+	auto_call struct kubectl_call c = kubectl_call_begin(k, "create");
+	auto_buf struct buf input = BUF_INIT(OUTPUT_MAX);
+
+	strv_pushf(&c.args, "--raw=/apis/authorization.k8s.io/v1/%s", resource);
+	strv_push(&c.args, "--filename=-");
+	if (jdoc_dump(object, &input, e) < 0)
+		return -1;
+	if (kubectl_call_run(&c, k, &input, e) < 0)
+		return err_wrap(e, "kubectl create");
+	return c.status != 0 ? kubectl_call_failed(&c, "create", e) : answer(&c, "kubectl create", out, e);
+}
+
 int kubectl_patch(struct kubectl *k, const char *kind, const char *ns, const char *name, const json_t *patch, struct err *e)
 {
 	auto_call struct kubectl_call c = kubectl_call_begin(k, "patch");

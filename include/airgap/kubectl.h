@@ -42,6 +42,9 @@ int kubectl_apply(struct kubectl *k, const json_t *objects, enum kubectl_apply_m
  * create: 0 done, 1 already there. replace: 1 = conflict, read again. */
 int kubectl_create(struct kubectl *k, const json_t *object, json_t **out, struct err *e) MUST_CHECK;
 int kubectl_replace(struct kubectl *k, const json_t *object, json_t **out, struct err *e) MUST_CHECK;
+/* A question to the API server (SelfSubjectAccessReview and its like): *out = the same object with its status. resource: its
+ * plural, of authorization.k8s.io/v1. */
+int kubectl_review(struct kubectl *k, const char *resource, const json_t *object, json_t **out, struct err *e) MUST_CHECK;
 /* JSON merge patch (null removes a key) as field manager "airgap-deployer"; ns NULL = cluster scope. */
 int kubectl_patch(struct kubectl *k, const char *kind, const char *ns, const char *name, const json_t *patch, struct err *e) MUST_CHECK;
 int kubectl_delete(struct kubectl *k, const char *kind, const char *ns, const char *name, struct err *e) MUST_CHECK;

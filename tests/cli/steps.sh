@@ -169,39 +169,6 @@ ok 'preflight: a warning stops nothing' preflight_exit --skip P1 --skip P7
 deployer preflight --skip P7 >"$T/table" 2>/dev/null
 like 'preflight: the table' "$(cat "$T/table")" '^P1 +the number is large +fail$'
 like 'preflight: what was found stands below' "$(cat "$T/table")" "^    node 'node': the number is large: 65530: something else$"
-# what the run asks of the cluster and is not there, all at once
-mark
-site <<END
-- apiVersion: airgap/v1
-  kind: Apply
-  metadata: {name: much}
-  apply:
-    namespace: t
-    objects:
-      - {apiVersion: v1, kind: PersistentVolumeClaim, metadata: {name: data}, spec: {storageClassName: fast, accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Gi}}}}
-      - {apiVersion: v1, kind: Service, metadata: {name: way}, spec: {type: LoadBalancer, ports: [{port: 80}]}}
-      - {apiVersion: networking.k8s.io/v1, kind: Ingress, metadata: {name: way}, spec: {ingressClassName: nginx, tls: [{secretName: own, hosts: [a.example]}],
-          rules: [{host: a.example, http: {paths: [{path: /, pathType: Prefix, backend: {service: {name: way, port: {number: 80}}}}]}}]}}
-      - apiVersion: v1
-        kind: Pod
-        metadata: {name: large}
-        spec: {securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}, containers: [{name: c, image: '$image',
-          resources: {requests: {memory: 900Ti}}, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]}
-END
-fails 'preflight: what the cluster lacks' 44 preflight_exit --skip pull
-is 'preflight: each in its row' "$(results 'rights|capacity|storage|ingress|addresses|certificates|clock')" \
-	'rights=ok capacity=fail storage=fail ingress=fail addresses=fail certificates=fail clock=ok '
-is 'preflight: a storage class' "$(found storage)" \
-	"Apply/much: claim 'data' wants the storage class 'fast', which is not there and no step makes: make it, or name one that is there (none)"
-is 'preflight: an ingress class' "$(found ingress)" \
-	"Apply/much: Ingress 'way' wants the class 'nginx', which is not there and no step makes: install its controller, or name another class"
-is 'preflight: a certificate' "$(found certificates)" \
-	"Apply/much: secret 'own' in namespace 't': is not there and no step makes it: Ingress 'way' wants it for TLS"
-like 'preflight: memory' "$(found capacity)" "^Apply/much: Pod 'large' asks for 900Ti of memory in one pod, the largest node has [0-9.]+Gi: lower the request"
-said 'preflight: counted' '^error: 6 things missing before the first write: capacity: Apply/much'
-fails 'preflight: plan says the same' 44 deployer plan
-said 'preflight: each a line' "^error: addresses: Apply/much: Service 'way' wants an address"
-is 'preflight: nothing was written for that' "$(writes | grep -v selfsubject)" ''
 probe P1 'it takes long' "$busy, 'trap \"exit 0\" TERM; /bin/busybox sleep 60 & wait']" 'each: node' | site
 deployer preflight >"$T/table" 2>"$T/said" &
 job=$!

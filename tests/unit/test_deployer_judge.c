@@ -225,6 +225,11 @@ TEST(architectures_of_nodes)
 	};
 	auto_strv struct strv platforms = { 0 };
 
+	auto_findings struct findings none = { 0 };
+	auto_json json_t *any = yaml("[{kind: Node, metadata: {name: a}, status: {nodeInfo: {architecture: arm}}}]");
+
+	judge_architectures(any, &platforms, findings_row(&none, "id", "t"));
+	assert_int_equal(none.rows[0]->lines.n, 0);
 	strv_push(&platforms, "linux/amd64");
 	strv_push(&platforms, "linux/arm64/v8");
 	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
@@ -411,21 +416,25 @@ TEST(certificates_for_their_names)
 TEST(rights_of_kinds)
 {
 	auto_wants struct wants w = WANTS_INIT;
-	struct step items[] = { { .kind = STEP_LABEL, .id = (char *)"Label/l" } };
-	const struct steps s = { items, 1 };
+	struct step items[] = {
+		{ .kind = STEP_LABEL, .id = (char *)"Label/l" },
+		{ .kind = STEP_NAMESPACE, .id = (char *)"Namespace/old", .ns = { .name = (char *)"old" } },
+	};
+	const struct steps s = { items, 2 };
+	auto_json json_t *there = yaml("[{kind: Namespace, metadata: {name: old}}]");
 	auto_rights struct rights r = { 0 };
 	auto_buf struct buf text = BUF_INIT(4096);
 
 	add(&w, "[{kind: Ingress, apiVersion: networking.k8s.io/v1}, {kind: NetworkPolicy, apiVersion: networking.k8s.io/v1},"
 		" {kind: StorageClass, apiVersion: storage.k8s.io/v1}, {kind: Service, apiVersion: v1}, {kind: Service, apiVersion: v1},"
 		" {kind: Gateway, apiVersion: g/v1}]");
-	rights_needed(&w, &s, &r);
+	rights_needed(&w, &s, there, &r);
 	for (size_t i = 0; i < r.n; i++) {
 		auto_free char *one = xasprintf("%s %s/%s %s; ", r.items[i].verb, r.items[i].group, r.items[i].resource, r.items[i].ns);
 
 		assert_ok(buf_add(&text, one, strlen(one), &e), e);
 	}
-	assert_string_equal(buf_str(&text), "patch /nodes ; create /services ns1; create g/gateways ns1; create networking.k8s.io/ingresses ns1; "
+	assert_string_equal(buf_str(&text), "patch /namespaces ; patch /nodes ; create /services ns1; create g/gateways ns1; create networking.k8s.io/ingresses ns1; "
 			    "create networking.k8s.io/networkpolicies ns1; create storage.k8s.io/storageclasses ns1; ");
 
 	auto_json json_t *all = yaml("[{verbs: ['*'], apiGroups: ['*'], resources: ['*']}]");
@@ -433,10 +442,10 @@ TEST(rights_of_kinds)
 				      " resources: [nodes], resourceNames: [a]}]");
 
 	assert_true(rights_allow(all, &r.items[0]));
-	assert_false(rights_allow(some, &r.items[0]));
-	assert_true(rights_allow(some, &r.items[1]));
-	assert_false(rights_allow(some, &r.items[2]));
-	assert_false(rights_allow(NULL, &r.items[1]));
+	assert_false(rights_allow(some, &r.items[1]));
+	assert_true(rights_allow(some, &r.items[2]));
+	assert_false(rights_allow(some, &r.items[3]));
+	assert_false(rights_allow(NULL, &r.items[2]));
 }
 
 int main(void)
