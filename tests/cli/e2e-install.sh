@@ -19,7 +19,7 @@ revisions() { k -n "$1" get secrets -l owner=helm -o 'jsonpath={range .items[*]}
 # api_writes FROM - the audit log's writes from this line on; dry runs and the deployer's own Lease are none.
 api_writes() {
 	tail -n "+$(($1 + 1))" "$(cluster_fact audit-log)" | jq -r '
-		select(.requestURI | contains("dryRun=All") | not)
+		select(.requestURI | contains("dryRun=All") or contains("/selfsubject") | not)
 		| select((.objectRef.resource == "leases" and .objectRef.name == "airgap-deployer") | not)
 		| [.verb, .requestURI, .userAgent] | @tsv'
 }

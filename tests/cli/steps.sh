@@ -99,7 +99,7 @@ import json, sys
 for line in sys.stdin:
     e = json.loads(line)
     agent = e.get("userAgent", "")
-    if e["verb"] in ("get", "list", "watch") or e.get("stage") != "ResponseComplete" or "dryRun" in e["requestURI"]:
+    if e["verb"] in ("get", "list", "watch") or e.get("stage") != "ResponseComplete" or "dryRun" in e["requestURI"] or "/selfsubject" in e["requestURI"]:
         continue
     if ("kubectl" in agent or "elm" in agent) and not any(w in e["requestURI"] for w in ("/leases/", "/portforward", "/exec")):
         print(e["verb"], e["requestURI"])'
