@@ -151,7 +151,7 @@ static int level_of(const struct probing *p, const char **out, struct err *e)
 		if (pod_find_templates(&one, &pods, e) < 0)
 			return -1;
 		for (size_t k = 0; k < pods.n; k++)
-			pod_check_restricted(&pods.items[k], true, report, &restricted);
+			pod_check(&pods.items[k], POD_RESTRICTED, report, &restricted);
 	}
 	*out = restricted ? "restricted" : "privileged";
 	return 0;

@@ -223,7 +223,7 @@ int proof_images(const struct proof *p, const char *chart, const struct helm_obj
 /* ---- profile ---- */
 
 struct profile_proof {
-	const char *profile, *level, *chart;
+	const char *chart;
 	struct strv *out;
 	size_t bad;
 	char first[256];
@@ -247,17 +247,22 @@ static void report(void *ctx, const struct pod_template *t, const char *path, co
 int proof_profile(const char *profile, const char *pod_security, const char *chart, const struct helm_objects *o,
 		  struct strv *out, struct err *e)
 {
-	struct profile_proof p = { .profile = profile, .level = pod_security, .chart = chart, .out = out };
+	struct profile_proof p = { .chart = chart, .out = out };
 	auto_pods struct pod_templates pods = { 0 };
 
-	if (strcmp(profile, "standard") == 0 || (pod_security && strcmp(pod_security, "restricted") != 0))
+	bool standard = strcmp(profile, "standard") == 0;
+	enum pod_level level = standard && !pod_security ? POD_PRIVILEGED : pod_level(pod_security);
+
+	if (level == POD_PRIVILEGED)
 		return 0;
 	if (pod_find_templates(o, &pods, e) < 0)
 		return -1;
 	for (size_t i = 0; i < pods.n; i++)
-		pod_check_restricted(&pods.items[i], strcmp(profile, "nonroot") == 0, report, &p);
+		pod_check(&pods.items[i], level, report, &p);
+	for (size_t i = 0; i < pods.n && level == POD_RESTRICTED && strcmp(profile, "nonroot-arbitrary-uid") == 0; i++)
+		pod_check_no_uid(&pods.items[i], report, &p);
 	if (p.bad)
-		return err_set(e, ERR_PROOF, "chart '%s': %zu violation%s of profile %s, first %s", chart, p.bad,
-			       p.bad > 1 ? "s" : "", profile, p.first);
+		return err_set(e, ERR_PROOF, "chart '%s': %zu violation%s of the level %s, profile %s, first %s", chart, p.bad,
+			       p.bad > 1 ? "s" : "", level == POD_BASELINE ? "baseline" : "restricted", profile, p.first);
 	return 0;
 }

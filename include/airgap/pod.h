@@ -1,8 +1,9 @@
 /*
- * pod - pod templates inside rendered objects, and Kubernetes' restricted level judged on them (standards §8.1).
+ * pod - pod templates inside rendered objects, and Kubernetes' Pod Security Standards judged on them (standards §8.1).
  *
  * Found in every kind: any map with a `containers` list counts, wherever it stands (Deployment, Job, CronJob, a custom
- * resource), and in ConfigMap texts that parse as YAML (templates an agent will start later).
+ * resource), and in ConfigMap texts that parse as YAML, two texts deep (templates an agent will start later). What such an agent fills
+ * in may be absent there: containers need no names below `spec` of a text.
  */
 #pragma once
 
@@ -10,6 +11,7 @@
 
 struct pod_template {
 	json_t *spec;           /* owned */
+	json_t *metadata;       /* beside it; owned, may be NULL */
 	char *source, *kind;    /* template file, kind of the object */
 	char *path;             /* "spec.template.spec" */
 	bool embedded;          /* in a ConfigMap's text or a custom resource: the API server does not judge it */
@@ -21,7 +23,15 @@ void pod_templates_release(struct pod_templates *t);
 /* helm tests are left out. */
 int pod_find_templates(const struct helm_objects *o, struct pod_templates *out, struct err *e) MUST_CHECK;
 
-/* Calls report for every violation; path is within the object, what says what is wrong and what to do.
- * fixed_uid false (profile nonroot-arbitrary-uid): the cluster gives the uid, so none may be set. */
+enum pod_level { POD_PRIVILEGED, POD_BASELINE, POD_RESTRICTED };
+/* NULL or another word: restricted. */
+enum pod_level pod_level(const char *name);
+
+/* Calls report for every violation; path is that of the field within the object ("spec.containers[web].securityContext.privileged"),
+ * what says what is wrong and what to do. */
 typedef void (*pod_report)(void *ctx, const struct pod_template *t, const char *path, const char *what);
-void pod_check_restricted(const struct pod_template *t, bool fixed_uid, pod_report report, void *ctx);
+/* The rules of a level as Kubernetes 1.36 has them, for every container, init container and ephemeral container. A user namespace
+ * (hostUsers: false) relaxes nothing here: clusters before 1.35 judge as if it were not there. */
+void pod_check(const struct pod_template *t, enum pod_level level, pod_report report, void *ctx);
+/* Where the cluster gives the uid, none may be set. */
+void pod_check_no_uid(const struct pod_template *t, pod_report report, void *ctx);

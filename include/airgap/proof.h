@@ -6,8 +6,8 @@
  *
  * Images: every reference ends at the site registry and is carried by digest; nothing names a reference that the
  * bundle carries under its upstream name. Hooks included, helm tests not; disabled triples and what was waived exempt.
- * Profile: each pod template (also in ConfigMaps) of a namespace with podSecurity restricted keeps every rule of
- * Kubernetes' restricted level; nonroot needs a uid that is not 0, nonroot-arbitrary-uid no fixed uid.
+ * Profile: each pod template (also in ConfigMaps) keeps every rule of the Pod Security level of its namespace, restricted or baseline;
+ * where none is declared, of restricted, or with the profile standard of none. nonroot-arbitrary-uid has no fixed uid besides.
  *
  * Every violation is collected: one line each, "chart: file: kind: path: what: what to do".
  */

@@ -193,7 +193,7 @@ is 'is a warning; a map that is written out takes any' "$(warnings)" "chart 'web
 rm "$T/w/there.lock.yaml"
 there bad 'pod: {runAsNonRoot: false}'
 fails 'a pod that the level of its namespace forbids' 45 run lock there.yaml --site bad.yaml
-like 'is told too' "$(errors)" "^site 'bad.yaml': Release/web: web: web/templates/pod.yaml: Pod: spec.containers\[web\]: runAsNonRoot: set it to true$"
+like 'is told too' "$(errors)" "^site 'bad.yaml': Release/web: web: web/templates/pod.yaml: Pod: spec.securityContext.runAsNonRoot: false: set it to true$"
 nothing
 there bad 'level: privileged
 pod: {runAsNonRoot: false}'

@@ -1,78 +1,56 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
-#include <airgap/pod.h>
+#include "pods.h"
+
 #include <airgap/proof.h>
-#include <airgap/yaml.h>
 
-/* A pod that keeps every rule. The cases below change one thing. */
-static const char good[] =
-	"{\"securityContext\":{\"runAsNonRoot\":true,\"runAsUser\":1000,\"seccompProfile\":{\"type\":\"RuntimeDefault\"}},"
-	"\"volumes\":[{\"name\":\"a\",\"emptyDir\":{}},{\"name\":\"b\",\"secret\":{\"secretName\":\"s\"}}],"
-	"\"initContainers\":[{\"name\":\"init\",\"securityContext\":{\"allowPrivilegeEscalation\":false,"
-	"\"capabilities\":{\"drop\":[\"ALL\"]}}}],"
-	"\"containers\":[{\"name\":\"main\",\"ports\":[{\"containerPort\":80}],\"securityContext\":"
-	"{\"allowPrivilegeEscalation\":false,\"capabilities\":{\"drop\":[\"ALL\"],\"add\":[\"NET_BIND_SERVICE\"]}}}]}";
+/* The same pod in each of the places where one may stand, and the path of its spec there. */
+static const struct { const char *kind, *spec; } places[] = {
+	{ "Pod", "spec" }, { "Deployment", "spec.template.spec" }, { "CronJob", "spec.jobTemplate.spec.template.spec" },
+	{ "Custom", "spec.groups[0].template.spec" }, { "ConfigMap", "data.template.yaml[0].spec" },
+	{ "ConfigMap list", "data.template.yaml[0][1].spec" }, { "ConfigMap deep", "data.template.yaml[0].queues.gpu.template.spec" },
+	{ "ConfigMap twice", "data.template.yaml[0].inner[0].spec" }, { "ConfigMap stream", "data.template.yaml[1].spec" },
+};
 
-static json_t *parse(const char *text)
+static char *dumped(const json_t *j)
 {
-	struct err e = { 0 };
-	json_t *j = ydoc_parse(text, strlen(text), &ydoc_rendered, "test", NULL, &e);
-
-	if (!j)
-		fail_msg("%s", e.msg);
-	return j;
+	return json_dumps(j, JSON_COMPACT);
 }
 
-/* Deep, as a JSON merge patch: null removes. */
-static void patch(json_t *into, const json_t *over)
+/* In a ConfigMap's text. */
+static json_t *config_map(char *text)
 {
-	const char *key;
-	json_t *v;
+	json_t *object = json_pack("{s:s, s:{s:s}}", "kind", "ConfigMap", "data", "template.yaml", text);
 
-	json_object_foreach((json_t *)over, key, v) {
-		json_t *old = json_object_get(into, key);
+	free(text);
+	return object;
+}
 
-		if (json_is_null(v))
-			json_object_del(into, key);
-		else if (json_is_object(v) && json_is_object(old))
-			patch(old, v);
-		else
-			json_object_set(into, key, v);
+static json_t *object_with(const char *kind, const json_t *pod)
+{
+	auto_free char *text = dumped(pod);
+	auto_json json_t *t = json_deep_copy(pod);
+
+	if (strcmp(kind, "Pod") == 0) {
+		json_object_set_new(t, "kind", json_string("Pod"));
+		return TAKE(t);
 	}
-}
-
-static json_t *pod(const char *pod_patch, const char *container_patch)
-{
-	json_t *spec = parse(good);
-	auto_json json_t *p = pod_patch ? parse(pod_patch) : json_object();
-	auto_json json_t *c = container_patch ? parse(container_patch) : json_object();
-
-	patch(spec, p);
-	patch(json_array_get(json_object_get(spec, "containers"), 0), c);
-	return spec;
-}
-
-/* The same pod in each of the places where one may stand. */
-static const char *const kinds[] = { "Pod", "Deployment", "CronJob", "Custom", "ConfigMap" };
-
-static json_t *object_with(const char *kind, json_t *spec)
-{
-	auto_json json_t *s = spec;
-
-	if (strcmp(kind, "Pod") == 0)
-		return json_pack("{s:s, s:O}", "kind", kind, "spec", s);
 	if (strcmp(kind, "Deployment") == 0)
-		return json_pack("{s:s, s:{s:{s:O}}}", "kind", kind, "spec", "template", "spec", s);
+		return json_pack("{s:s, s:{s:O}}", "kind", kind, "spec", "template", t);
 	if (strcmp(kind, "CronJob") == 0)
-		return json_pack("{s:s, s:{s:{s:{s:{s:O}}}}}", "kind", kind, "spec", "jobTemplate", "spec", "template", "spec", s);
+		return json_pack("{s:s, s:{s:{s:{s:O}}}}", "kind", kind, "spec", "jobTemplate", "spec", "template", t);
 	if (strcmp(kind, "Custom") == 0)
-		return json_pack("{s:s, s:{s:[{s:O}]}}", "kind", kind, "spec", "groups", "podSpec", s);
-
-	auto_free char *text = json_dumps(s, JSON_COMPACT);
-	auto_free char *yaml = xasprintf("apiVersion: v1\nkind: Pod\nspec: %s\n", text);
-
-	return json_pack("{s:s, s:{s:s}}", "kind", kind, "data", "template.yaml", yaml);
+		return json_pack("{s:s, s:{s:[{s:O}]}}", "kind", kind, "spec", "groups", "template", t);
+	if (strcmp(kind, "ConfigMap list") == 0)
+		return config_map(xasprintf("- note: none\n- %s\n", text));
+	if (strcmp(kind, "ConfigMap deep") == 0)
+		return config_map(xasprintf("queues: {gpu: {template: %s}}\n", text));
+	if (strcmp(kind, "ConfigMap twice") == 0)
+		return config_map(xasprintf("inner: |\n  # by hand\n  %s\n", text));
+	if (strcmp(kind, "ConfigMap stream") == 0)
+		return config_map(xasprintf("a: 1\n---\n%s\n", text));
+	return config_map(xasprintf("# for the agent\n%s\n", text));
 }
 
 static struct helm_objects one(json_t *object)
@@ -89,116 +67,151 @@ static void hear(void *ctx, const struct pod_template *t, const char *path, cons
 {
 	struct said *s = ctx;
 
-	strv_pushf(&s->lines, "%s: %s: %s", t->kind, path, what);
+	(void)t;
+	strv_pushf(&s->lines, "%s: %s", path, what);
 }
 
-static struct strv judge(const char *kind, json_t *spec, bool fixed_uid)
+static char *judged(json_t *object, bool embedded, enum pod_level level)
 {
-	auto_helm_objects struct helm_objects o = one(object_with(kind, spec));
+	auto_helm_objects struct helm_objects o = one(object);
 	auto_pods struct pod_templates pods = { 0 };
 	struct said s = { { 0 } };
 	struct err e = { 0 };
 
 	assert_ok(pod_find_templates(&o, &pods, &e), e);
 	assert_int_equal(pods.n, 1);
-	assert_int_equal(pods.items[0].embedded, strcmp(kind, "Custom") == 0 || strcmp(kind, "ConfigMap") == 0);
-	pod_check_restricted(&pods.items[0], fixed_uid, hear, &s);
-	return s.lines;
+	assert_int_equal(pods.items[0].embedded, embedded);
+	pod_check(&pods.items[0], level, hear, &s);
+
+	char *all = strv_join(&s.lines, "\n");
+
+	strv_release(&s.lines);
+	return all;
 }
 
-TEST(a_pod_that_keeps_every_rule_passes_wherever_it_stands)
+/* What the row says, for a level, with the paths of a place and a container. */
+static char *wanted(const struct pods_row *row, enum pod_level level, const char *spec, const char *container)
 {
-	for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {
-		auto_strv struct strv said = judge(kinds[i], pod(NULL, NULL), true);
+	auto_strv struct strv cells = { 0 }, lines = { 0 };
+	auto_free char *says = xstrdup(row->says);
 
-		if (said.n)
-			fail_msg("%s", said.items[0]);
-	}
-}
+	if (level == POD_BASELINE && strcmp(row->level, "baseline") != 0)
+		return xstrdup("");
+	for (char *at; (at = strstr(says, " | "));)
+		memcpy(at, "\n\n\n", 3);
+	strv_split(&cells, says, '\n');
+	for (size_t i = 0; i < cells.n; i++) {
+		const char *text = cells.items[i];
 
-TEST(each_rule_is_judged_wherever_the_pod_stands)
-{
-	static const struct { const char *pod, *container, *says; } cases[] = {
-		{ "{hostNetwork: true}", NULL, "hostNetwork: not allowed" },
-		{ "{hostPID: true}", NULL, "hostPID: not allowed" },
-		{ "{hostIPC: true}", NULL, "hostIPC: not allowed" },
-		{ "{securityContext: {runAsUser: 0}}", NULL, "securityContext: runAsUser is 0" },
-		{ "{securityContext: {runAsNonRoot: null}}", NULL, "runAsNonRoot: set it to true" },
-		{ "{securityContext: {seccompProfile: null}}", NULL, "seccompProfile: set type RuntimeDefault" },
-		{ "{securityContext: {seccompProfile: {type: Unconfined}}}", NULL, "securityContext: seccompProfile: set type" },
-		{ "{securityContext: {sysctls: [{name: kernel.msgmax, value: \"1\"}]}}", NULL, "sysctls: one that is not safe" },
-		{ "{securityContext: {seLinuxOptions: {type: spc_t}}}", NULL, "seLinuxOptions: only the types" },
-		{ "{securityContext: {seLinuxOptions: {user: system_u}}}", NULL, "seLinuxOptions: only the types" },
-		{ "{securityContext: {appArmorProfile: {type: Unconfined}}}", NULL, "appArmorProfile: use RuntimeDefault" },
-		{ "{securityContext: {windowsOptions: {hostProcess: true}}}", NULL, "windowsOptions.hostProcess: not allowed" },
-		{ "{volumes: [{name: v, hostPath: {path: /}}]}", NULL, "volumes: hostPath: a kind of volume" },
-		{ "{volumes: [{name: v, nfs: {server: a, path: /}}]}", NULL, "volumes: nfs: a kind of volume" },
-		{ NULL, "{securityContext: {privileged: true}}", "containers[main]: privileged: set it to false" },
-		{ NULL, "{securityContext: {allowPrivilegeEscalation: null}}", "containers[main]: allowPrivilegeEscalation" },
-		{ NULL, "{securityContext: {allowPrivilegeEscalation: true}}", "containers[main]: allowPrivilegeEscalation" },
-		{ NULL, "{securityContext: {runAsNonRoot: false}}", "containers[main]: runAsNonRoot: set it to true" },
-		{ NULL, "{securityContext: {runAsUser: 0}}", "containers[main]: runAsUser is 0" },
-		{ NULL, "{securityContext: {seccompProfile: {type: Unconfined}}}", "containers[main]: seccompProfile" },
-		{ NULL, "{securityContext: {capabilities: {drop: [NET_RAW]}}}", "containers[main]: capabilities: add drop: [ALL]" },
-		{ NULL, "{securityContext: {capabilities: {add: [SYS_ADMIN]}}}", "containers[main]: capabilities: add may hold" },
-		{ NULL, "{securityContext: {procMount: Unmasked}}", "containers[main]: procMount: use Default" },
-		{ NULL, "{ports: [{containerPort: 80, hostPort: 80}]}", "containers[main]: hostPort: not allowed" },
-		{ NULL, "{livenessProbe: {httpGet: {host: h, port: 1}}}", "containers[main]: a probe or hook with a host" },
-		{ NULL, "{lifecycle: {preStop: {tcpSocket: {host: h, port: 1}}}}", "containers[main]: a probe or hook with a host" },
-		{ "{initContainers: [{name: bad}]}", NULL, "initContainers[bad]: allowPrivilegeEscalation" },
-		{ "{ephemeralContainers: [{name: bad}]}", NULL, "ephemeralContainers[bad]: allowPrivilegeEscalation" },
-	};
-
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++)
-		for (size_t k = 0; k < ARRAY_LEN(kinds); k++) {
-			auto_strv struct strv said = judge(kinds[k], pod(cases[i].pod, cases[i].container), true);
-			auto_free char *all = strv_join(&said, "\n");
-
-			if (!strstr(all, cases[i].says))
-				fail_msg("%s %s%s: says '%s', not '%s'", kinds[k], cases[i].pod ? cases[i].pod : "",
-					 cases[i].container ? cases[i].container : "", all, cases[i].says);
+		if (strchr("+*", *text) && level == POD_BASELINE)
+			continue;
+		if (*text == '*') {
+			free(lines.items[--lines.n]);
+			lines.items[lines.n] = NULL;
 		}
+		text += strchr("+*", *text) != NULL;
+		if (str_starts(text, "metadata."))
+			strv_push(&lines, text);
+		else
+			strv_pushf(&lines, "%s.%s%s", spec, container, text);
+	}
+	return strv_join(&lines, "\n");
 }
 
-TEST(what_is_allowed_is_not_reported)
+static void check_row(const struct pods_row *row, const char *list, size_t place, enum pod_level level)
 {
-	static const struct { const char *pod, *container; } cases[] = {
-		{ "{securityContext: {runAsNonRoot: null}}", "{securityContext: {runAsNonRoot: true}}" },
-		{ "{securityContext: {seccompProfile: {type: Localhost, localhostProfile: a}}}", NULL },
-		{ "{securityContext: {sysctls: [{name: net.ipv4.tcp_syncookies, value: \"1\"}]}}", NULL },
-		{ "{securityContext: {seLinuxOptions: {type: container_t, level: s0}}}", NULL },
-		{ "{hostNetwork: false}", "{securityContext: {procMount: Default}}" },
-		{ NULL, "{livenessProbe: {httpGet: {host: \"\", port: 1}}}" },
-	};
+	bool in_container = strcmp(row->where, "container") == 0;
+	const char *kind = places[place].kind;
+	bool embedded = str_starts(kind, "ConfigMap") || strcmp(kind, "Custom") == 0;
+	struct err e = { 0 };
+	auto_json json_t *pod = pods_made(row, list, &e);
 
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		auto_json json_t *spec = pod(cases[i].pod, cases[i].container);
+	if (!pod)
+		fail_msg("%s: %s", row->patch, e.msg);
 
-		/* Each container for itself where the pod says nothing. */
-		if (i == 0)
-			json_object_del(spec, "initContainers");
+	auto_free char *container = in_container ? xasprintf("%s[%s].", list, strcmp(list, "containers") == 0 ? "main" : "other") : xstrdup("");
+	auto_free char *want = wanted(row, level, places[place].spec, container);
+	auto_free char *got = judged(object_with(kind, pod), embedded, level);
 
-		auto_strv struct strv said = judge("Deployment", json_incref(spec), true);
+	if (strcmp(got, want) != 0)
+		fail_msg("%s at level %d in %s %s:\nsays '%s'\nnot  '%s'", row->patch, (int)level, list, kind, got, want);
+}
 
-		if (said.n)
-			fail_msg("case %zu: %s", i, said.items[0]);
-	}
+TEST(each_rule_is_judged_for_every_container_wherever_the_pod_stands)
+{
+	static const char *const lists[] = { "containers", "initContainers", "ephemeralContainers" };
+	static struct pods_rows rows;
+	struct err e = { 0 };
+
+	assert_ok(pods_read(PODS_TABLE, &rows, &e), e);
+	assert_true(rows.n > 60);
+	for (size_t i = 0; i < rows.n; i++)
+		for (size_t k = 0; k < (strcmp(rows.items[i].where, "container") == 0 ? ARRAY_LEN(lists) : 1); k++)
+			for (size_t p = 0; p < ARRAY_LEN(places); p++) {
+				check_row(&rows.items[i], lists[k], p, POD_BASELINE);
+				check_row(&rows.items[i], lists[k], p, POD_RESTRICTED);
+			}
+	buf_release(&rows.text);
+}
+
+static char *restricted(const char *pod)
+{
+	struct err e = { 0 };
+	json_t *j = pods_parse(pod, &e);
+
+	if (!j)
+		fail_msg("%s", e.msg);
+	return judged(j, false, POD_RESTRICTED);
+}
+
+/* What Linux alone has is not asked of Windows. */
+TEST(a_windows_pod_needs_no_rules_of_linux)
+{
+	auto_free char *said = restricted("{kind: Pod, spec: {os: {name: windows}, securityContext: {runAsNonRoot: true}, "
+					  "containers: [{name: a, image: x}]}}");
+
+	assert_string_equal(said, "");
+}
+
+TEST(the_level_privileged_takes_all)
+{
+	struct err e = { 0 };
+	auto_free char *said = judged(pods_parse("{kind: Pod, spec: {hostPID: true, containers: [{name: a}]}}", &e), false, POD_PRIVILEGED);
+
+	assert_string_equal(said, "");
+	assert_int_equal(pod_level("privileged"), POD_PRIVILEGED);
+	assert_int_equal(pod_level("baseline"), POD_BASELINE);
+	assert_int_equal(pod_level("restricted"), POD_RESTRICTED);
+	assert_int_equal(pod_level(NULL), POD_RESTRICTED);
 }
 
 TEST(an_arbitrary_uid_leaves_users_and_groups_to_the_cluster)
 {
-	static const char *const none = "{securityContext: {runAsUser: null}}";
-	static const char *const fixed[] = { "{securityContext: {runAsUser: 7}}", "{securityContext: {runAsUser: null, runAsGroup: 7}}",
-					     "{securityContext: {runAsUser: null, fsGroup: 7}}" };
-	auto_strv struct strv said = judge("Pod", pod(none, NULL), false);
+	static const char advice[] = ": set it to null: the profile nonroot-arbitrary-uid leaves users and groups to the cluster";
+	struct err e = { 0 };
+	auto_json json_t *pod = pods_parse("{spec: {securityContext: {runAsUser: 7, fsGroup: 8}, containers: [{name: a, securityContext: "
+					   "{runAsGroup: 9}}]}}", &e);
+	const struct pod_template t = { .spec = json_object_get(pod, "spec"), .path = (char *)"spec" };
+	struct said s = { { 0 } };
+	auto_free char *want = xasprintf("spec.securityContext.runAsUser: 7%s\nspec.securityContext.fsGroup: 8%s\n"
+					 "spec.containers[a].securityContext.runAsGroup: 9%s", advice, advice, advice);
 
-	assert_int_equal(said.n, 0);
-	for (size_t i = 0; i < ARRAY_LEN(fixed); i++) {
-		auto_strv struct strv bad = judge("Pod", pod(fixed[i], NULL), false);
+	pod_check_no_uid(&t, hear, &s);
 
-		assert_int_equal(bad.n, 1);
-		assert_non_null(strstr(bad.items[0], "a fixed uid or group"));
-	}
+	auto_free char *got = strv_join(&s.lines, "\n");
+
+	assert_string_equal(got, want);
+	strv_release(&s.lines);
+}
+
+static json_t *parse(const char *text)
+{
+	struct err e = { 0 };
+	json_t *j = pods_parse(text, &e);
+
+	if (!j)
+		fail_msg("%s", e.msg);
+	return j;
 }
 
 static size_t found(json_t *object, bool test)
@@ -230,32 +243,50 @@ TEST(a_text_may_hold_several_pods)
 				     "b: \"spec: {containers: [{name: c}]}\"}}"), false), 3);
 }
 
+/* The agent names the container itself. */
+TEST(a_template_for_an_agent_needs_no_names)
+{
+	assert_int_equal(found(parse("{kind: ConfigMap, data: {a: \"metadata: {labels: {}}\\nspec: {containers: [{resources: {}}]}\"}}"), false), 1);
+	assert_int_equal(found(parse("{kind: ConfigMap, data: {a: \"containers: [{resources: {}}]\"}}"), false), 0);
+	assert_int_equal(found(parse("{kind: ConfigMap, data: {a: \"spec: {containers: [a]}\"}}"), false), 0);
+}
+
 TEST(the_proof_of_a_profile_names_each_violation)
 {
-	auto_helm_objects struct helm_objects o = one(object_with("Deployment", pod("{hostPID: true, hostIPC: true}", NULL)));
-	auto_strv struct strv out = { 0 };
-	struct err e = { 0 };
+	static const struct { const char *profile, *level; size_t n; } cases[] = {
+		{ "nonroot", "restricted", 6 }, { "nonroot", NULL, 6 }, { "nonroot", "baseline", 2 }, { "nonroot", "privileged", 0 },
+		{ "standard", NULL, 0 }, { "standard", "restricted", 6 }, { "standard", "baseline", 2 },
+		{ "nonroot-arbitrary-uid", "restricted", 7 }, { "nonroot-arbitrary-uid", "baseline", 2 },
+	};
+	static const char pod[] = "{kind: Deployment, spec: {template: {spec: {hostPID: true, hostIPC: true, securityContext: {runAsUser: 5}, "
+				  "containers: [{name: a}]}}}}";
 
-	assert_err(proof_profile("nonroot", "restricted", "web", &o, &out, &e), e, ERR_PROOF);
-	assert_int_equal(out.n, 2);
-	assert_string_equal(out.items[0],
-			    "web: c/templates/x.yaml: Deployment: spec.template.spec.hostPID: not allowed: remove it");
-	assert_non_null(strstr(e.msg, "chart 'web': 2 violations of profile nonroot, first"));
-	assert_err(proof_profile("nonroot", NULL, "web", &o, NULL, &e), e, ERR_PROOF);
-	assert_ok(proof_profile("standard", "restricted", "web", &o, NULL, &e), e);
-	assert_ok(proof_profile("nonroot", "privileged", "web", &o, NULL, &e), e);
-	assert_ok(proof_profile("nonroot", "baseline", "web", &o, NULL, &e), e);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		auto_helm_objects struct helm_objects o = one(parse(pod));
+		auto_strv struct strv out = { 0 };
+		struct err e = { 0 };
+		int r = proof_profile(cases[i].profile, cases[i].level, "web", &o, &out, &e);
+
+		assert_int_equal(r, cases[i].n ? -1 : 0);
+		assert_int_equal(out.n, cases[i].n);
+		if (!r)
+			continue;
+		assert_int_equal(e.code, ERR_PROOF);
+		assert_string_equal(out.items[0], "web: c/templates/x.yaml: Deployment: spec.template.spec.hostPID: true: remove it");
+		assert_non_null(strstr(e.msg, "chart 'web': "));
+	}
 }
 
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_pod_that_keeps_every_rule_passes_wherever_it_stands),
-		cmocka_unit_test(each_rule_is_judged_wherever_the_pod_stands),
-		cmocka_unit_test(what_is_allowed_is_not_reported),
+		cmocka_unit_test(each_rule_is_judged_for_every_container_wherever_the_pod_stands),
+		cmocka_unit_test(a_windows_pod_needs_no_rules_of_linux),
+		cmocka_unit_test(the_level_privileged_takes_all),
 		cmocka_unit_test(an_arbitrary_uid_leaves_users_and_groups_to_the_cluster),
 		cmocka_unit_test(what_only_looks_like_a_pod_is_none),
 		cmocka_unit_test(a_text_may_hold_several_pods),
+		cmocka_unit_test(a_template_for_an_agent_needs_no_names),
 		cmocka_unit_test(the_proof_of_a_profile_names_each_violation),
 	};
 
