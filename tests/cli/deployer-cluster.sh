@@ -176,14 +176,16 @@ for line in sys.stdin:
 
 # ---- pods that break a rule each (tests/data/pods/rules.txt): the verdict of our rules is the API server's
 
-# verdicts LEVEL - NAME yes|no of a server-side dry run in a namespace of that level; what is refused for another reason stays as it is said.
+# verdicts LEVEL - NAME yes|no of a server-side dry run in a namespace of that level. What is no pod at all to the server (a host process
+# of Windows without the host's network) is refused too; what is refused for another reason stays as it is said.
 verdicts() {
 	kubectl create namespace "pods-$1" >/dev/null
 	kubectl label namespace "pods-$1" "pod-security.kubernetes.io/enforce=$1" >/dev/null
 	until kubectl -n "pods-$1" get serviceaccount default >/dev/null 2>&1; do sleep 0.2; done
 	"$B/tests/pods" tests/data/pods/rules.txt "pods-$1" >"$T/pods.json"
 	kubectl create --dry-run=server -o name -f "$T/pods.json" 2>"$T/refused" | sed 's,^pod/\(.*\),\1 yes,' >"$T/verdicts"
-	sed -e 's/^Error from server (Forbidden): .*: pods "\([^"]*\)" is forbidden: violates PodSecurity.*/\1 no/' -e '/^Warning:/d' "$T/refused" >>"$T/verdicts"
+	sed -e 's/^Error from server (Forbidden): .*: pods "\([^"]*\)" is forbidden: violates PodSecurity.*/\1 no/' -e '/^Warning:/d' \
+		-e 's/^Error from server (Invalid): .*: Pod "\([^"]*\)" is invalid: .*\(hostProcess\|procMount\).*/\1 no/' "$T/refused" >>"$T/verdicts"
 	sort "$T/verdicts"
 	kubectl delete namespace "pods-$1" --wait=false >/dev/null
 }
