@@ -61,6 +61,14 @@ static void mark(struct run *r)
 		mark_from(r, index_of(g, steps_find(g->steps, g->from)));
 	for (size_t i = 0; g->only && i < g->only->n; i++)
 		r->wanted[index_of(g, steps_find(g->steps, g->only->items[i]))] = true;
+
+	/* A release is never upgraded without what has to come before it. */
+	for (size_t i = 0; i < g->steps->n; i++) {
+		const struct step *s = &g->steps->items[i];
+
+		for (size_t k = 0; s->kind == STEP_RELEASE && r->wanted[i] && k < s->release.before.n; k++)
+			r->wanted[index_of(g, steps_find(g->steps, s->release.before.items[k]))] = true;
+	}
 }
 
 static void add_need(struct node *n, size_t need)

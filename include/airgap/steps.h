@@ -45,7 +45,7 @@ struct step_release {
 	struct step_late *late; size_t n_late;
 	bool take_ownership, tests;
 	char *rollback;                 /* auto | stop; NULL = auto, but stop where it has volumes and its appVersion changes */
-	struct strv before;
+	struct strv before;             /* needs that are done with it also where it is asked for alone (--only, --from) */
 };
 
 struct step_apply { char *ns; json_t *objects; char *file; };
