@@ -205,6 +205,10 @@ is 'the other one was pulled' "$(grep -c "cannot pull 'docker.io" "$T/said")" 0
 is 'nothing was changed' "$(image)" "$registry/p/demo/app:1.0"
 give quay.io
 ok 'mirror: install' deployer install
+ok 'the file for CRI-O' deployer mirrors --crio -o "$T/node"
+printf '{"auths": {"%s": {"auth": "%s"}}}' "$registry" "$(printf '%s:%s' "$(cluster_fact registry-username)" "$password" | base64)" >"$T/auth.json"
+ok 'leads to the site registry: skopeo reads it with the same library' in_net skopeo --registries-conf "$T/node/etc/containers/registries.conf.d/50-airgap.conf" \
+	inspect --raw --authfile "$T/auth.json" --cert-dir "$T/node/etc/containers/certs.d/$registry" docker://quay.io/demo/worker:2
 is 'names stay' "$(image)" docker.io/demo/app:1.0
 like 'from the site registry' "$(cat "$(cluster_fact registry-log)")" '/v2/m/docker.io/demo/app/manifests/1.0\?ns=docker.io'
 is 'the hook ran with it' "$(kubectl -n r get job hard-hook -o 'jsonpath={.spec.template.spec.containers[0].image} {.status.succeeded}')" 'quay.io/demo/worker:2 1'
