@@ -8,6 +8,7 @@
 #include <airgap/proof.h>
 #include <airgap/rewrite.h>
 #include <airgap/site.h>
+#include <airgap/tarball.h>
 
 /* A destination as it will be. */
 struct place {
@@ -57,6 +58,29 @@ static void proving_release(struct proving *p)
 
 /* ---- the sites */
 
+/* What the site file does not say, the site chart's values do, as on site. */
+static int choose_profile(const struct proving *p, struct place *place, struct err *e)
+{
+	const struct buf *archive = &p->sites->chart->archive;
+	auto_buf struct buf text = BUF_INIT(ydoc_rendered.bytes);
+	int there = jdoc_text(place->to->values, "profile", NULL)
+			    ? 0 : tarball_chart_file(archive->ptr, archive->len, "values.yaml", &text, e);
+
+	if (there <= 0)
+		return there;
+
+	auto_json json_t *values = ydoc_parse(buf_str(&text), text.len, &ydoc_rendered, "values.yaml", NULL, e);
+	const char *profile = jdoc_text(values, "profile", NULL);
+
+	if (!values)
+		return err_wrap(e, "chart '%s'", p->sites->chart->name);
+	if (!profile || !site_profile_ok(profile))
+		return 0;
+	free(place->site.profile);
+	place->site.profile = xstrdup(profile);
+	return 0;
+}
+
 /* Without a registry it is not known what anything will be called. */
 static int add_places(struct proving *p, struct err *e)
 {
@@ -69,7 +93,7 @@ static int add_places(struct proving *p, struct err *e)
 			continue;
 		p->n_places++;
 		place->to = s;
-		if (site_from_json(s->values, s->name, &place->site, e) < 0)
+		if (site_from_json(s->values, s->name, &place->site, e) < 0 || choose_profile(p, place, e) < 0)
 			return -1;
 	}
 	return 0;

@@ -198,6 +198,16 @@ nothing
 there bad 'level: privileged
 pod: {runAsNonRoot: false}'
 ok 'where the level takes it, it is taken' run lock there.yaml --site bad.yaml
+mv "$T/w/there/templates/steps.yaml" "$T/steps"
+sed '/^kind: Namespace/,/^namespace:/d; 1d; /^---/,$!d' "$T/steps" >"$T/w/there/templates/steps.yaml"
+printf 'profile: standard\n' >"$T/w/there/values.yaml"
+there bad 'pod: {runAsNonRoot: false}'
+ok "the site chart's own profile counts where the site file has none" run lock there.yaml --site bad.yaml
+there bad 'profile: nonroot
+pod: {runAsNonRoot: false}'
+fails 'the site file goes before it' 45 run lock there.yaml --site bad.yaml
+mv "$T/steps" "$T/w/there/templates/steps.yaml"
+rm "$T/w/there/values.yaml"
 there site-other 'key: repositry'
 fails 'the same for each site of a manifest' 45 run lock there.yaml
 like 'named as it is there' "$(errors)" "^site 'site-other.yaml': Release/web: web: "
