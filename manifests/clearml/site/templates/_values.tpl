@@ -136,7 +136,7 @@ release:
   chart: {{ $chart.chart }}
   name: {{ .name | default $release.name }}
   namespace: {{ $namespace }}
-  timeout: {{ .timeout | default "10m" }}
+  timeout: {{ get $root.Values.timeouts .component | default .timeout | default "10m" }}
   {{- with .rollback }}
   rollback: {{ . }}
   {{- end }}
