@@ -209,7 +209,9 @@ webhooks:
     rules: [{apiGroups: [""], apiVersions: [v1], operations: [CREATE, UPDATE], resources: [configmaps]}]
 END
 echo "$apply" | site
-(sleep 3 && kubectl delete validatingwebhookconfiguration slow >/dev/null) &
+# it goes when the deployer has met it, or after two minutes
+(timeout 120 sh -c "until grep -q 'tried again' '$T/said'; do sleep 0.2; done"
+	kubectl delete validatingwebhookconfiguration slow >/dev/null) &
 ok 'webhook: one that fails is asked again' deployer install -v
 wait $!
 said 'webhook: which is told' 'Apply/asked: .*failed calling webhook.*: tried again in 2s'
