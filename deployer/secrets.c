@@ -247,6 +247,17 @@ static int from_env(const char *name, struct buf *out, struct err *e)
 	return buf_add(out, value, strlen(value), e);
 }
 
+/* Of a file of one line, such as `echo PASSWORD >file` makes, the line break is no part of the value. */
+static size_t length_of(const struct buf *text)
+{
+	size_t n = text->len;
+
+	if (!n || memchr(text->ptr, '\n', n) != text->ptr + n - 1)
+		return n;
+	n--;
+	return n && text->ptr[n - 1] == '\r' ? n - 1 : n;
+}
+
 static int from_file(struct resolve *w, const char *path, struct buf *out, struct err *e)
 {
 	const struct site *site = &w->x->session->site;
@@ -258,7 +269,7 @@ static int from_file(struct resolve *w, const char *path, struct buf *out, struc
 		e->code = ERR_PREFLIGHT;
 		return err_wrap(e, "$(file:%s)", path);
 	}
-	return buf_add(out, text.ptr, text.len, e);
+	return buf_add(out, text.ptr, length_of(&text), e);
 }
 
 /* "NS/NAME/KEY" of a Secret that is in the cluster. */

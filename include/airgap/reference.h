@@ -4,6 +4,7 @@
  *	$(secret:N/KEY) $(env:X) $(file:P) $(kube:NS/NAME/KEY) $(generate:hex:16|alnum:50|uuid|tls:PART:HOST,HOST)
  *	filters |base64 |json |bcrypt |public, applied left to right; $$( is a literal $(
  *
+ * file: the content of P, beside the site file; where that is one line, without its line break.
  * tls: PART is crt, key or ca of one certificate for these hosts (certificate.h): the three belong together. bcrypt: the salt
  * is asked of fn as another generated value, so that the hash stays what it is. public: changes nothing; see struct reference.
  *

@@ -116,8 +116,15 @@ TEST(references_are_replaced_by_what_they_stand_for)
 	struct secrets *x = opened();
 
 	put("p.txt", "from a file");
+	put("line.txt", "of one line\n");
+	put("dos.txt", "of one line\r\n");
+	put("lines.txt", "two\nlines\n");
+	put("empty.txt", "");
+	put("break.txt", "\n");
 	static const struct { const char *text, *value; } cases[] = {
 		{ "plain", "plain" }, { "$$(env:X)", "$(env:X)" }, { "a$(env:TEST_HOST)b", "ahostb" },
+		{ "$(file:line.txt)", "of one line" }, { "$(file:dos.txt)", "of one line" }, { "$(file:lines.txt)", "two\nlines\n" },
+		{ "$(file:empty.txt)", "" }, { "$(file:break.txt)", "" },
 		{ "$(file:p.txt)", "from a file" }, { "$(kube:b/there/key)", "value" }, { "$(kube:b/there/key|base64)", "dmFsdWU=" },
 	};
 
