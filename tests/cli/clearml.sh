@@ -1,6 +1,6 @@
 #!/bin/sh
 # clearml.sh: the whole stack of manifests/clearml, out of stand-ins for what is not public, on a real cluster: one site
-# file in, everything running; the phases after the server done by themselves; tenants added; a changed key, only its steps.
+# file in, everything running; the phases after the server done by themselves; tenants added and changed; keys of all modes.
 #
 # On is what manifests/clearml/examples/everything.yaml turns on, and the applications. Otherwise than there: Keycloak and
 # written users for LDAP (one provider fits), certificates from files, the one node is the GPU node and in MIG mode (ts is in
@@ -169,9 +169,42 @@ is 'the API has both' "$(companies)" 'blue red '
 is 'its agent runs' "$(ready clearml-blue)" ''
 is 'no release but its own was touched' "$(touched)" 'clearml-blue/clearml-enterprise-agent.v1 '
 
+# What a tenant's own administrators let in is theirs.
+api login.add_whitelist_entries '{"emails": ["cid@blue.example"]}' "$(as_admin blue)" >/dev/null
 revisions >"$T/before"
+blue=$(echo "$blue" | sed 's/ann@blue.example, //')
+red=$(echo "$red" | sed 's/allowedUsers: 20/allowedUsers: 30/; s/domains: .red.example./domains: [red.example, red2.example]/')
 queues="$queues, large: {maxPods: 2}"
 site "$T/site.yaml"
-ok 'a queue is added' deploy install "$T/clearml.tar.zst"
+ok 'tenants are changed and a queue is added: it is planned' deploy plan "$T/clearml.tar.zst"
+is 'by their calls alone, and the agent' "$(awk '$1 == "~" { printf "%s ", $2 }' "$T/said")" 'Call/tenant-blue-whitelist Call/tenant-red Call/tenant-red-domains Release/agent '
+ok 'it is installed' deploy install "$T/clearml.tar.zst"
 is 'only the agent was upgraded' "$(touched)" 'clearml-workers/clearml-enterprise-agent.v2 '
+is 'a tenant has more users, its features as before' "$(company red '[.features, .defaults.allowed_users]')" '[["applications","app_management","custom_events"],"30"]'
+is 'and a domain more' "$(login red)" '{"domains":["red.example","red2.example"],"whitelist":[]}'
+is 'the other, a guest less, but not the one that it invited itself' "$(login blue)" '{"domains":[],"whitelist":["bob@blue.example","cid@blue.example"]}'
 is 'the users are who they were' "$(users)" 'airgap-agent airgap-applications airgap-events airgap-gateway airgap-presign blue-admin red-admin '
+
+# ---- keys declared to the server beforehand; the older package of applications, one queue for all of them
+key_of() { k -n "$1" get secret "$2" -o "go-template={{index .data \"$3\" | base64decode}}:{{index .data \"$4\" | base64decode}}"; }
+agent_key() { key_of clearml-workers clearml-enterprise-agent-ac agentk8sglue_key agentk8sglue_secret; }
+whose() { api_key=$1; api users.get_current_user | jq -c '.data.user | [.id, .role]'; }
+credentials='mode: predeclared' applications='queueMode: global, image: "docker.io/local/applications:old"'
+site "$T/site.yaml"
+ok 'keys that are declared beforehand' deploy install "$T/clearml.tar.zst"
+is 'the agent has the one of the Secret' "$(agent_key)" "$(key_of clearml clearml-identities agent_key agent_secret)"
+is 'which the API takes' "$(whose "$(agent_key)")" '["agent","admin"]'
+is 'applications were uploaded with another' "$(apps | cut -d ' ' -f 1,2 | tr '\n' ' ')" 'hpo old ide old '
+is 'they have one queue' "$(apps_queues)" '  global'
+
+# ---- keys that somebody made by hand
+made=$(api auth.create_user '{"name": "ann", "company": "d1bd92a3b039400cbafc60a7a5b1e52b", "email": "ann@ml.example", "role": "admin"}' | jq -r .data.id)
+(umask 077 && api auth.create_credentials '{"label": "by hand"}' "X-Clearml-Impersonate-As: $made" >"$T/made" &&
+	jq -j .data.credentials.access_key "$T/made" >"$T/key" && jq -j .data.credentials.secret_key "$T/made" >"$T/secret")
+pair="{key: \"\$(file:$T/key)\", secret: \"\$(file:$T/secret)\"}"
+credentials="mode: provided, keys: {agent: $pair, gateway: $pair, presign: $pair, events: $pair, applications: $pair}"
+site "$T/site.yaml"
+ok 'keys that are given' deploy install "$T/clearml.tar.zst"
+is 'the agent has that' "$(agent_key)" "$(cat "$T/key"):$(cat "$T/secret")"
+is 'which is that user' "$(whose "$(agent_key)")" "[\"$made\",\"admin\"]"
+ok 'status says installed at the end' deploy status "$T/clearml.tar.zst"
