@@ -164,7 +164,9 @@ touched() { revisions | comm -13 "$T/before" - | sed 's/sh.helm.release.v1.//' |
 revisions >"$T/before"
 blue='  - {name: blue, admin: {email: admin@blue.example}, whitelist: [ann@blue.example, bob@blue.example], agent: {queues: {default: {}}}}'
 site "$T/site.yaml"
-ok 'a tenant is added' deploy install "$T/clearml.tar.zst"
+mv "$T/clearml.tar.zst" "$T/away.tar.zst"
+ok 'a tenant is added, without the bundle file' deploy install
+mv "$T/away.tar.zst" "$T/clearml.tar.zst"
 is 'the API has both' "$(companies)" 'blue red '
 is 'its agent runs' "$(ready clearml-blue)" ''
 is 'no release but its own was touched' "$(touched)" 'clearml-blue/clearml-enterprise-agent.v1 '
@@ -208,3 +210,14 @@ ok 'keys that are given' deploy install "$T/clearml.tar.zst"
 is 'the agent has that' "$(agent_key)" "$(cat "$T/key"):$(cat "$T/secret")"
 is 'which is that user' "$(whose "$(agent_key)")" "[\"$made\",\"admin\"]"
 ok 'status says installed at the end' deploy status "$T/clearml.tar.zst"
+
+# ---- a tenant that is taken out is told of, not taken away
+blue=''
+site "$T/site.yaml"
+ok 'a tenant is taken out: it is planned' deploy plan "$T/clearml.tar.zst"
+like 'its agent leaves' "$(cat "$T/said")" '^- Release/tenant-blue-agent +leaving'
+like 'its company would stay even then' "$(cat "$T/said")" '^- Call/tenant-blue +leaving +protected'
+ok 'it is installed' deploy install "$T/clearml.tar.zst"
+is 'the company is there' "$(companies)" 'blue red '
+is 'and its agent runs' "$(ready clearml-blue)" ''
+ok 'which is no drift' deploy status "$T/clearml.tar.zst"
