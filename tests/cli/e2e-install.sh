@@ -89,6 +89,17 @@ fails 'a deleted object is drift' 46 deploy status "$T/demo.tar.zst"
 ok 'install brings it back' deploy install "$T/demo.tar.zst"
 ok 'status is content again' deploy status "$T/demo.tar.zst"
 
+# ---- the file is gone: kubectl is still there from before, helm comes out of the registry again
+mv "$T/demo.tar.zst" "$T/away.tar.zst"
+rm "$T"/state/airgap/tools/helm-*
+demo_site "$T/other.yaml" 'page: {title: Still well}'
+fails 'the site file has changed' 46 deploy status --site "$T/other.yaml"
+ok 'it is installed without the file' deploy install --site "$T/other.yaml"
+like 'the page says so' "$(page "$address")" '<h1>Still well</h1>'
+ok 'and back' deploy install
+ok 'status without the file' deploy status
+mv "$T/away.tar.zst" "$T/demo.tar.zst"
+
 # ---- mistakes of the site, found before the first write
 audit=$(lines "$(cluster_fact audit-log)")
 demo_site "$T/bad.yaml" 'pge: {title: Typo}'
