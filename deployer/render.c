@@ -50,7 +50,7 @@ static int explain(struct session *s, struct err *e)
 	if (!hint || !strstr(e->msg, "execution error at ("))
 		return err_wrap(e, "%s", hint ? hint : s->site.path ? s->site.path : "site chart");
 	/* These two are about the bundle and the cluster, not about what the file says. */
-	if (strstr(hint, ": not in the bundle") || strstr(hint, ": needs a migration"))
+	if (strstr(hint, ": not in the bundle") || strstr(hint, " needs a migration: "))
 		return err_set(e, ERR_PREFLIGHT, "%s", hint);
 	return err_set(e, ERR_MALFORMED, "%s", hint);
 }

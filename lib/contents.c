@@ -222,6 +222,21 @@ const struct content_set *contents_set(const struct contents *c, const char *kin
 }
 
 /* The file for this platform, else the one for any. */
+/* The one of this name, whatever it is for; NULL when there are several. */
+static const struct content_file *only_file(const struct contents *c, const char *name)
+{
+	const struct content_file *found = NULL;
+
+	for (size_t i = 0; i < c->n_files; i++) {
+		if (strcmp(c->files[i].name, name) != 0)
+			continue;
+		if (found)
+			return NULL;
+		found = &c->files[i];
+	}
+	return found;
+}
+
 const struct content_file *contents_file(const struct contents *c, const char *name, const char *platform)
 {
 	struct content_file key = { .name = (char *)name, .platform = (char *)platform };
@@ -230,8 +245,10 @@ const struct content_file *contents_file(const struct contents *c, const char *n
 	if (!c->n_files)
 		return NULL;
 	f = bsearch(&key, c->files, c->n_files, sizeof(key), compare_files);
-	if (f || !platform)
+	if (f)
 		return f;
+	if (!platform)
+		return only_file(c, name);
 	key.platform = NULL;
 	return bsearch(&key, c->files, c->n_files, sizeof(key), compare_files);
 }

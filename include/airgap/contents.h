@@ -120,7 +120,8 @@ void content_set_release(struct content_set *s);        /* of one that is in no 
 void contents_sort(struct contents *c);        /* images, charts and files; look-ups and the check need it */
 
 const struct content_set *contents_set(const struct contents *c, const char *kind, const char *name);
-/* Borrowed; NULL when absent. A file: the one for this platform, else the one for any. */
+/* Borrowed; NULL when absent. A file: the one for this platform, else the one for any; without a platform, the one for any,
+ * else the only one there is. */
 const struct content_image *contents_image(const struct contents *c, const char *ref);
 const struct content_chart *contents_chart(const struct contents *c, const char *name);
 const struct content_file *contents_file(const struct contents *c, const char *name, const char *platform);

@@ -54,7 +54,9 @@ TEST(finds_by_name)
 	auto_contents struct contents c = { 0 };
 
 	assert_ok(parse(ALL("\"images\":[" IMAGE("a.io/a:1") "," IMAGE("a.io/b:1") "],\"charts\":[" CHART("a") "," CHART("b") "],"
-		"\"files\":[" FILE_("f", "") "," FILE_("f", ",\"platform\":\"linux/amd64\"") "]"), &c), e);
+		"\"files\":[" FILE_("f", "") "," FILE_("f", ",\"platform\":\"linux/amd64\"") ","
+		FILE_("g", ",\"platform\":\"linux/amd64\"") "," FILE_("h", ",\"platform\":\"linux/amd64\"") ","
+		FILE_("h", ",\"platform\":\"linux/arm64\"") "]"), &c), e);
 	assert_ptr_equal(contents_image(&c, "a.io/b:1"), &c.images[1]);
 	assert_null(contents_image(&c, "a.io/c:1"));
 	assert_ptr_equal(contents_chart(&c, "a"), &c.charts[0]);
@@ -62,7 +64,10 @@ TEST(finds_by_name)
 	assert_ptr_equal(contents_file(&c, "f", "linux/amd64"), &c.files[1]);
 	assert_ptr_equal(contents_file(&c, "f", "linux/arm64"), &c.files[0]);
 	assert_ptr_equal(contents_file(&c, "f", NULL), &c.files[0]);
-	assert_null(contents_file(&c, "g", NULL));
+	assert_ptr_equal(contents_file(&c, "g", NULL), &c.files[2]);
+	assert_null(contents_file(&c, "g", "linux/arm64"));
+	assert_null(contents_file(&c, "h", NULL));
+	assert_null(contents_file(&c, "i", NULL));
 }
 
 TEST(an_empty_one_has_nothing)
