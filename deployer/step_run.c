@@ -103,10 +103,12 @@ static int open_places(struct engine *g, const struct step *s, bool looking, str
 
 int step_run_check(struct engine *g, const struct step *s, enum step_state *out, struct strv *diff, struct err *e)
 {
-	bool done = engine_past(g, s)->done;
+	const struct step_past *past = engine_past(g, s);
+	bool done = past->done;
 	auto_strv struct strv pods = { 0 };
 	size_t n = 0;
-	int down = scale_is_down(g, &s->run, e);
+	/* Of one that is done it was another that was killed: it brings them back itself. */
+	int down = done && !past->started ? 0 : scale_is_down(g, &s->run, e);
 
 	*out = done ? STEP_SAME : STEP_NEW;
 	if (down < 0)
