@@ -181,7 +181,7 @@ red=$(echo "$red" | sed 's/allowedUsers: 20/allowedUsers: 30/; s/domains: .red.e
 queues="$queues, large: {maxPods: 2}"
 site "$T/site.yaml"
 ok 'tenants are changed and a queue is added: it is planned' deploy plan "$T/clearml.tar.zst"
-is 'by their calls alone, and the agent' "$(awk '$1 == "~" { printf "%s ", $2 }' "$T/said")" 'Call/tenant-blue-whitelist Call/tenant-red Call/tenant-red-domains Release/agent '
+is 'by their calls alone, and the agent' "$(awk '$1 == "~" { printf "%s ", $2 }' "$T/said")" 'Call/tenant-red Call/tenant-red-domains Call/tenant-blue-whitelist Release/agent '
 ok 'it is installed' deploy install "$T/clearml.tar.zst"
 is 'only the agent was upgraded' "$(touched)" 'clearml-workers/clearml-enterprise-agent.v2 '
 is 'a tenant has more users, its features as before' "$(company red '[.features, .defaults.allowed_users]')" '[["applications","app_management","custom_events"],"30"]'
