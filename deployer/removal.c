@@ -132,17 +132,20 @@ static int in_the_way(struct removal *r, const char *ns, const json_t *ours, str
 	return 0;
 }
 
-static void say_full(struct removal *r, const json_t *namespace, const struct strv *left)
+static char *named(const struct strv *left)
 {
 	auto_strv struct strv some = { 0 };
-	auto_free char *command = leaving_delete(namespace);
 
 	for (size_t i = 0; i < left->n && i < NAMED; i++)
 		strv_push(&some, left->items[i]);
 	if (left->n > NAMED)
 		strv_pushf(&some, "and %zu more", left->n - NAMED);
+	return strv_join(&some, ", ");
+}
 
-	auto_free char *list = strv_join(&some, ", ");
+static void say_full(struct removal *r, const json_t *namespace, const struct strv *left)
+{
+	auto_free char *command = leaving_delete(namespace), *list = named(left);
 
 	strv_pushf(r->said, "namespace '%s' still holds %s: when they may go, too: %s", jdoc_text(namespace, "metadata", "name", NULL), list,
 		   command);
@@ -200,18 +203,47 @@ static int stays(struct removal *r, const json_t *object, const char *why)
 	return 0;
 }
 
-/* The objects of a kind go with its definition: only when there are none. */
-static int remove_definition(struct removal *r, const json_t *live, struct err *e)
+/* Data that would be lost with it, and why; NULL: none. */
+static const char *data_in(const json_t *live)
+{
+	if (is_volume(live))
+		return "holds data";
+	if (str_eq(jdoc_text(live, "kind", NULL), "StatefulSet") && json_array_size(jdoc_at(live, "spec", "volumeClaimTemplates", NULL)) &&
+	    str_eq(jdoc_text(live, "spec", "persistentVolumeClaimRetentionPolicy", "whenDeleted", NULL), "Delete"))
+		return "takes its volume claims along";
+	return NULL;
+}
+
+/* The objects of a kind go with its definition. */
+static int has_objects(struct removal *r, const json_t *live, struct err *e)
 {
 	auto_free char *kind = xasprintf("%s.%s", jdoc_text(live, "spec", "names", "plural", NULL), jdoc_text(live, "spec", "group", NULL));
 	auto_json json_t *items = NULL;
 
-	if (kubectl_list(&r->engine->session->kubectl, kind, NULL, NULL, &items, e) < 0)
+	return kubectl_list(&r->engine->session->kubectl, kind, NULL, NULL, &items, e) < 0 ? -1 : json_array_size(items) > 0;
+}
+
+int removal_obstacle(struct removal *r, const json_t *live, const json_t *ours, char **why, struct err *e)
+{
+	auto_strv struct strv left = { 0 };
+	bool passing;
+	int some = 0;
+
+	*why = data_in(live) ? xstrdup(data_in(live)) : NULL;
+	if (rank(live) == 1)
+		some = has_objects(r, live, e);
+	if (some > 0)
+		*why = xstrdup("still has objects, which would go with it");
+	if (rank(live) != 2 || some < 0)
+		return MIN(some, 0);
+	if (in_the_way(r, jdoc_text(live, "metadata", "name", NULL), ours, &left, &passing, e) < 0)
 		return -1;
-	if (json_array_size(items))
-		return stays(r, live, "still has objects, which would go with it");
-	return kubectl_delete(&r->engine->session->kubectl, "customresourcedefinition", NULL, jdoc_text(live, "metadata", "name", NULL), e) < 0
-		       ? -1 : 1;
+	if (left.n) {
+		auto_free char *list = named(&left);
+
+		*why = xasprintf("still holds %s", list);
+	}
+	return 0;
 }
 
 /* A definition may call one of its objects otherwise than its kind; a version may be served no more. *kind: how it was found. */
@@ -234,7 +266,7 @@ static int find_live(struct removal *r, const json_t *object, char **kind, json_
 static int remove_object(struct removal *r, const json_t *object, const json_t *ours, struct err *e)
 {
 	struct kubectl *k = &r->engine->session->kubectl;
-	auto_free char *kind = NULL, *owner = NULL;
+	auto_free char *kind = NULL, *owner = NULL, *why = NULL;
 	const char *name = jdoc_text(object, "metadata", "name", NULL);
 	auto_json json_t *live = NULL;
 	int there = find_live(r, object, &kind, &live, e);
@@ -246,16 +278,14 @@ static int remove_object(struct removal *r, const json_t *object, const json_t *
 		log_debug("%s/%s: stays: %s makes it", kind, name, owner);
 		return 1;
 	}
-	if (is_volume(object))
-		return stays(r, object, "holds data");
-	switch (rank(object)) {
-	case 2:
+	/* A namespace waits for what goes by itself. */
+	if (rank(object) == 2)
 		return remove_namespace(r, object, ours, e);
-	case 1:
-		return remove_definition(r, live, e);
-	default:
-		return kubectl_delete(k, kind, jdoc_text(live, "metadata", "namespace", NULL), name, e) < 0 ? -1 : 1;
-	}
+	if (removal_obstacle(r, live, NULL, &why, e) < 0)
+		return -1;
+	if (why)
+		return stays(r, object, why);
+	return kubectl_delete(k, kind, jdoc_text(live, "metadata", "namespace", NULL), name, e) < 0 ? -1 : 1;
 }
 
 /* The last one first. */

@@ -2,7 +2,7 @@
  * removal - undoing one step that the site does not say any more: one row of removals per kind.
  *
  * What a step of the site makes as well is not touched, nor is what belongs to a Helm release by now. Never deleted: a
- * namespace that still holds anything, a CRD that still has objects, a volume claim.
+ * namespace that still holds anything, a CRD that still has objects, a volume or a claim, a StatefulSet that takes its claims along.
  */
 #pragma once
 
@@ -28,6 +28,9 @@ int removal_is_gone(struct removal *r, const struct step *s, struct err *e) MUST
 /* The step of the site that makes this object, or the release it belongs to: owned text; NULL = nobody. live (may be NULL): as
  * it is; own (may be NULL): the release that does not count. */
 char *removal_owner(const struct removal *r, const json_t *object, const json_t *live, const struct step_release *own) MUST_CHECK;
+
+/* Why this object, as it is, must not be deleted, owned: "holds data"; NULL = it may go. ours: what goes with it. */
+int removal_obstacle(struct removal *r, const json_t *live, const json_t *ours, char **why, struct err *e) MUST_CHECK;
 
 int removal_release(struct removal *r, const struct step *s, struct err *e);
 /* Each in its own file, with the rest of the step. */

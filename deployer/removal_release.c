@@ -25,9 +25,16 @@ static bool helm_keeps(const json_t *o)
 	return str_eq(jdoc_text(o, "metadata", "annotations", "helm.sh/resource-policy", NULL), "keep");
 }
 
-static bool is_claim(const json_t *o)
+/* What helm deletes: it goes by the annotations of its own record. ns NULL: wherever they are. */
+static json_t *going(const json_t *objects, const char *ns)
 {
-	return str_eq(jdoc_text(o, "kind", NULL), "PersistentVolumeClaim");
+	json_t *out = json_array(), *o;
+	size_t i;
+
+	json_array_foreach(objects, i, o)
+		if (!helm_keeps(o) && (!ns || str_eq(jdoc_text(o, "metadata", "namespace", NULL), ns)))
+			json_array_append(out, o);
+	return out;
 }
 
 /* As they are. A kind that the cluster does not know any more must not hide the others. */
@@ -56,31 +63,44 @@ static int look(struct kubectl *k, const json_t *objects, json_t **out, struct e
 	return 0;
 }
 
-/* Helm deletes all that its record names, whoever made it last, and the data along with a claim. 1: it must not. */
+/* 1: this object of the release, as it is, must not be deleted; said. */
+static int refuse_one(struct removal *r, const struct step_release *release, const json_t *objects, const json_t *live, struct err *e)
+{
+	const char *name = jdoc_text(live, "metadata", "name", NULL);
+	auto_free char *kind = leaving_kind(live), *owner = removal_owner(r, live, live, release), *why = NULL;
+	auto_json json_t *inside = going(objects, name);
+
+	if (owner) {
+		strv_pushf(r->said, "release '%s': %s/%s in it is made by %s now, and helm would delete it: to forget the release alone: "
+			   "kubectl delete secret --namespace %s --selector owner=helm,name=%s", release->name, kind, name, owner,
+			   release->ns, release->name);
+		return 1;
+	}
+	if (removal_obstacle(r, live, inside, &why, e) < 0)
+		return -1;
+	if (why)
+		strv_pushf(r->said, "release '%s': %s/%s in it %s: helm uninstall %s --namespace %s", release->name, kind, name, why,
+			   release->name, release->ns);
+	return why != NULL;
+}
+
+/* Helm deletes all that its record names, whoever made it last, and what hangs on it. 1: it must not. */
 static int refuse(struct removal *r, const struct step_release *release, const json_t *objects, struct err *e)
 {
+	auto_json json_t *doomed = going(objects, NULL);
 	auto_json json_t *live = NULL;
 	size_t i;
 	json_t *o;
 
-	if (json_array_size(objects) == 0)
+	if (json_array_size(doomed) == 0)
 		return 0;
-	if (look(&r->engine->session->kubectl, objects, &live, e) < 0)
+	if (look(&r->engine->session->kubectl, doomed, &live, e) < 0)
 		return -1;
 	json_array_foreach(live, i, o) {
-		auto_free char *kind = leaving_kind(o), *owner = removal_owner(r, o, o, release);
-		const char *name = jdoc_text(o, "metadata", "name", NULL);
+		int refused = refuse_one(r, release, objects, o, e);
 
-		if (helm_keeps(o) || (!owner && !is_claim(o)))
-			continue;
-		if (owner)
-			strv_pushf(r->said, "release '%s': %s/%s in it is made by %s now, and helm would delete it: to forget the "
-				   "release alone: kubectl delete secret --namespace %s --selector owner=helm,name=%s", release->name,
-				   kind, name, owner, release->ns, release->name);
-		else
-			strv_pushf(r->said, "release '%s': %s/%s in it holds data: helm uninstall %s --namespace %s", release->name,
-				   kind, name, release->name, release->ns);
-		return 1;
+		if (refused)
+			return refused;
 	}
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* What is removed and what stays, over a stand-in for kubectl that keeps objects as files; the real one is met in tests/cli/steps.sh. */
+/* What is removed and what stays, over stand-ins for kubectl and helm that keep objects as files; the real ones are met in tests/cli/steps.sh. */
 #include "unit.h"
 
 #include <deployer/live.h>
@@ -24,6 +24,7 @@ static const char script[] =
 	"case \"$1 $2 $3\" in\n"
 	"apply*) cat >/dev/null ;;\n"
 	"api-resources*) echo pods ;;\n"
+	"get*--filename*) ;;\n"
 	"get*--output=name) cat \"$d/inside\" 2>/dev/null || : ;;\n"
 	"get*--output=json) printf '{\"items\":['; cat \"$d/items\" 2>/dev/null; echo ']}' ;;\n"
 	"get*) cat \"$d/live/$2/$3\" 2>/dev/null || : ;;\n"
@@ -31,9 +32,20 @@ static const char script[] =
 	"  rm -f \"$d/live/$2/$3\"; echo \"$3\" >>\"$d/deleted\" ;;\n"
 	"esac\n";
 
+/* One release, whose manifest is DIR/manifest. */
+static const char helm_script[] =
+	"#!/bin/sh\n"
+	"d=$(dirname \"$0\")\n"
+	"case \"$1\" in\n"
+	"version) echo v3.15.0 ;;\n"
+	"list) if [ -e \"$d/manifest\" ]; then echo '[{\"revision\":\"1\",\"status\":\"deployed\",\"chart\":\"c-1\"}]'; else echo '[]'; fi ;;\n"
+	"get) cat \"$d/manifest\" ;;\n"
+	"uninstall) rm \"$d/manifest\"; echo \"uninstalled\" >>\"$d/deleted\" ;;\n"
+	"esac\n";
+
 static int enter(void **state)
 {
-	auto_free char *kubectl = NULL;
+	auto_free char *kubectl = NULL, *helm = NULL;
 
 	err_clear(&e);
 	assert_ok(fs_temp_dir(NULL, "airgap-test-", &dir, &e), e);
@@ -41,6 +53,9 @@ static int enter(void **state)
 	assert_ok(fs_save(kubectl, script, strlen(script), 0755, &e), e);
 	session = (struct session){ .state_dir = xstrdup(dir), .system = json_object() };
 	assert_ok(kubectl_open(&session.kubectl, kubectl, NULL, NULL, &e), e);
+	helm = fs_join(dir, "helm");
+	assert_ok(fs_save(helm, helm_script, strlen(helm_script), 0755, &e), e);
+	assert_ok(helm_open(&session.helm, helm, &e), e);
 	assert_ok(journal_open(&session, "example/test", true, &journal, &e), e);
 	return 0;
 }
@@ -256,6 +271,74 @@ TEST(what_is_protected_is_forgotten_when_it_was_removed_by_hand)
 	assert_pruned("a |2| ");
 }
 
+#define RELEASE(name) STEP("Release", name, "release: {chart: c, name: r, namespace: in}")
+#define LIVE(api, kind, name, rest) \
+	"{\"apiVersion\":\"" api "\",\"kind\":\"" kind "\",\"metadata\":{\"name\":\"" name "\"}," rest "}"
+
+TEST(a_release_stays_when_helm_would_take_more_than_it_made)
+{
+	static const char definition[] = LIVE("apiextensions.k8s.io/v1", "CustomResourceDefinition", "things.example.com",
+					      "\"spec\":{\"group\":\"example.com\",\"names\":{\"plural\":\"things\"}}");
+	static const char templates[] = "\"volumeClaimTemplates\":[{\"metadata\":{\"name\":\"data\"}}]";
+	auto_free char *losing = xasprintf(LIVE("apps/v1", "StatefulSet", "db", "\"spec\":{%s,\"persistentVolumeClaimRetentionPolicy\":"
+					   "{\"whenDeleted\":\"%s\"}}"), templates, "Delete");
+	auto_free char *keeping = xasprintf(LIVE("apps/v1", "StatefulSet", "db", "\"spec\":{%s,\"persistentVolumeClaimRetentionPolicy\":"
+					    "{\"whenDeleted\":\"%s\"}}"), templates, "Retain");
+	static const char space[] = LIVE("v1", "Namespace", "extra", "\"spec\":{}"), volume[] = LIVE("v1", "PersistentVolume", "disk", "\"spec\":{}");
+	const struct { const char *kind, *live, *items, *inside, *said; } cases[] = {
+		{ "customresourcedefinition.apiextensions.k8s.io/things.example.com", definition, "{\"kind\":\"Thing\"}", "",
+		  "still has objects, which would go with it" },
+		{ "customresourcedefinition.apiextensions.k8s.io/things.example.com", definition, "", "", NULL },
+		{ "namespace/extra", space, "", "configmap/kube-root-ca.crt\nconfigmap/foreign\n", "still holds configmap/foreign" },
+		{ "namespace/extra", space, "", "configmap/kube-root-ca.crt\n", NULL },
+		{ "persistentvolume/disk", volume, "", "", "holds data" },
+		{ "statefulset.apps/db", losing, "", "", "takes its volume claims along" },
+		{ "statefulset.apps/db", keeping, "", "", NULL },
+	};
+
+	done_before(RELEASE("r"));
+	site_says(MAP("x", ""));
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		auto_free char *name = xasprintf("live/%s", cases[i].kind);
+		auto_free char *want = cases[i].said ? xasprintf(" |0| release 'r': %s in it %s: helm uninstall r --namespace in", cases[i].kind,
+								 cases[i].said) : xstrdup("uninstalled |1| ");
+		struct journal_record again = { .step = (char *)"Release/r", .result = (char *)"done" };
+
+		if (i && !cases[i - 1].said)
+			done_before(RELEASE("r"));
+		assert_ok(journal_add(journal, &again, &e), e);
+		file("manifest", cases[i].live);
+		file(name, cases[i].live);
+		file("items", cases[i].items);
+		file("inside", cases[i].inside);
+		assert_pruned(want);
+		assert_int_equal(is_there("manifest"), cases[i].said != NULL);
+	}
+}
+
+/* Helm goes by its own record. */
+TEST(what_helm_keeps_is_no_reason_and_a_note_on_the_object_alone_keeps_nothing)
+{
+	static const char note[] = "{\"apiVersion\":\"v1\",\"kind\":\"PersistentVolumeClaim\",\"metadata\":{\"name\":\"data\",\"annotations\":"
+				   "{\"helm.sh/resource-policy\":\"keep\"}}}";
+
+	done_before(RELEASE("r"));
+	site_says(MAP("x", ""));
+	file("live/persistentvolumeclaim/data", note);
+	file("manifest", LIVE("v1", "PersistentVolumeClaim", "data", "\"spec\":{}"));
+	assert_pruned(" |0| release 'r': persistentvolumeclaim/data in it holds data: helm uninstall r --namespace in");
+	file("manifest", note);
+	assert_pruned("uninstalled |1| release 'r': its chart keeps this: kubectl delete persistentvolumeclaim/data --namespace in");
+}
+
+TEST(an_applied_set_that_takes_its_claims_along_stays)
+{
+	done_before(STEP("Apply", "a", "apply: {namespace: in, objects: [{apiVersion: apps/v1, kind: StatefulSet, metadata: {name: db}, spec: {"
+		    "volumeClaimTemplates: [{metadata: {name: d}}], persistentVolumeClaimRetentionPolicy: {whenDeleted: Delete}}}]}"));
+	site_says(MAP("x", ""));
+	assert_pruned(" |0| statefulset.apps/db takes its volume claims along: kubectl delete statefulset.apps/db --namespace in");
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, enter, leave)
@@ -264,6 +347,9 @@ int main(void)
 		CASE(the_same_name_elsewhere_is_another_object), CASE(what_a_release_took_over_stays),
 		CASE(volumes_and_definitions_in_use_stay), CASE(a_namespace_goes_when_it_holds_nothing_of_others),
 		CASE(a_failure_keeps_what_is_needed_and_nothing_else), CASE(what_is_protected_is_forgotten_when_it_was_removed_by_hand),
+		CASE(a_release_stays_when_helm_would_take_more_than_it_made),
+		CASE(what_helm_keeps_is_no_reason_and_a_note_on_the_object_alone_keeps_nothing),
+		CASE(an_applied_set_that_takes_its_claims_along_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
