@@ -181,7 +181,11 @@ for line in sys.stdin:
 verdicts() {
 	kubectl create namespace "pods-$1" >/dev/null
 	kubectl label namespace "pods-$1" "pod-security.kubernetes.io/enforce=$1" >/dev/null
-	until kubectl -n "pods-$1" get serviceaccount default >/dev/null 2>&1; do sleep 0.2; done
+	tries=0
+	until kubectl -n "pods-$1" get serviceaccount default >/dev/null 2>&1; do
+		[ $((tries += 1)) -le 150 ] || { echo 'no service account'; return; }
+		sleep 0.2
+	done
 	"$B/tests/pods" tests/data/pods/rules.txt "pods-$1" >"$T/pods.json"
 	kubectl create --dry-run=server -o name -f "$T/pods.json" 2>"$T/refused" | sed 's,^pod/\(.*\),\1 yes,' >"$T/verdicts"
 	sed -e 's/^Error from server (Forbidden): .*: pods "\([^"]*\)" is forbidden: violates PodSecurity.*/\1 no/' -e '/^Warning:/d' \
