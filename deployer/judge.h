@@ -34,6 +34,8 @@ void judge_policies(const struct steps *s, const json_t *there, struct finding_r
 /* Network policies of others in the namespaces of the run. */
 void judge_networks(const struct wants *w, const struct steps *s, const json_t *there, struct finding_row *row);
 
+/* The Secret of an Ingress's TLS is rendered, or cert-manager makes it: for a Certificate that is rendered, or for the Ingress. */
+bool judge_secret_is_made(const struct wants *w, const struct want *ingress, const char *name);
 /* A certificate (PEM) for these hosts. subject: "secret 'tls' in namespace 'x'". */
 void judge_certificate(const char *subject, const char *pem, const struct strv *hosts, int64_t now, struct finding_row *row);
 

@@ -100,13 +100,14 @@ void judge_ingress(const struct wants *w, const json_t *there, struct finding_ro
 
 /* ---- addresses ---- */
 
-/* Whoever gives addresses must be allowed to write a Service's status. Wildcards say nothing, nor do the cluster's own. */
+/* Whoever gives addresses must be allowed to write a Service's status. Wildcards say nothing, nor do the roles that every
+ * API server makes for itself; their names do not tell them, since others take `system:` names, too. */
 static bool gives_addresses(const json_t *role)
 {
 	size_t i;
 	json_t *rule;
 
-	if (!is_kind(role, "ClusterRole") || str_starts(name_of(role), "system:"))
+	if (!is_kind(role, "ClusterRole") || jdoc_at(role, "metadata", "labels", "kubernetes.io/bootstrapping", NULL))
 		return false;
 	json_array_foreach(json_object_get(role, "rules"), i, rule) {
 		const json_t *verbs = json_object_get(rule, "verbs");
@@ -143,12 +144,36 @@ void judge_addresses(const struct wants *w, const json_t *there, struct finding_
 		return;
 	for (size_t i = 0; i < w->n; i++)
 		if (is_kind(w->items[i].object, "Service"))
-			findings_say(row, FOUND_FAIL, "%s: Service '%s' wants an address (LoadBalancer), and nobody is known here who gives "
-				     "one: install a provider, or use NodePort; `--skip %s` where there is one all the same",
-				     w->items[i].from, name_of(w->items[i].object), row->id);
+			findings_say(row, FOUND_WARN, "%s: Service '%s' wants an address (LoadBalancer), and nobody is known here who gives "
+				     "one: install a provider, or use NodePort, unless the network gives it one",
+				     w->items[i].from, name_of(w->items[i].object));
 }
 
 /* ---- certificates ---- */
+
+/* cert-manager makes one for an Ingress that names an issuer. */
+static bool is_annotated(const json_t *ingress)
+{
+	const char *key;
+	json_t *v;
+
+	json_object_foreach(jdoc_at(ingress, "metadata", "annotations", NULL), key, v)
+		if (str_starts(key, "cert-manager.io/"))
+			return true;
+	return false;
+}
+
+bool judge_secret_is_made(const struct wants *w, const struct want *ingress, const char *name)
+{
+	for (size_t i = 0; i < w->n; i++) {
+		const json_t *o = w->items[i].object;
+		const char *makes = is_kind(o, "Secret") ? name_of(o) : is_kind(o, "Certificate") ? jdoc_text(o, "spec", "secretName", NULL) : NULL;
+
+		if (str_eq(makes, name) && strcmp(w->items[i].ns, ingress->ns) == 0)
+			return true;
+	}
+	return is_annotated(ingress->object);
+}
 
 void judge_certificate(const char *subject, const char *pem, const struct strv *hosts, int64_t now, struct finding_row *row)
 {

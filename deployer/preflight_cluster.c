@@ -145,15 +145,6 @@ static int from_step(const struct asking *a, const char *ns, const char *name, b
 	return 0;
 }
 
-static bool is_rendered(const struct wants *w, const char *ns, const char *name)
-{
-	for (size_t i = 0; i < w->n; i++)
-		if (str_eq(jdoc_text(w->items[i].object, "kind", NULL), "Secret") && strcmp(w->items[i].ns, ns) == 0 &&
-		    str_eq(jdoc_text(w->items[i].object, "metadata", "name", NULL), name))
-			return true;
-	return false;
-}
-
 static int from_cluster(const struct asking *a, const char *ns, const char *name, char **out, struct err *e)
 {
 	auto_json json_t *secret = NULL;
@@ -206,8 +197,8 @@ static int ask_certificate(const struct asking *a, const struct want *w, const j
 	subject = xasprintf("%s: secret '%s' in namespace '%s'", w->from, name, w->ns);
 	if (there)
 		judge_certificate(subject, pem, &hosts, (int64_t)time(NULL), row);
-	else if (!is_rendered(a->wants, w->ns, name))
-		findings_say(row, FOUND_FAIL, "%s: is not there and no step makes it: Ingress '%s' wants it for TLS", subject,
+	else if (!judge_secret_is_made(a->wants, w, name))
+		findings_say(row, FOUND_WARN, "%s: is not there and no step makes it: Ingress '%s' wants it for TLS: make it", subject,
 			     jdoc_text(w->object, "metadata", "name", NULL));
 	return 0;
 }

@@ -4,7 +4,7 @@
 #define DEPTH 32        /* of a custom resource */
 
 static const char *const kept[] = {
-	"PersistentVolumeClaim", "StorageClass", "Ingress", "IngressClass", "ClusterRole", "NetworkPolicy", "Pod", "Deployment",
+	"PersistentVolumeClaim", "StorageClass", "Ingress", "IngressClass", "Certificate", "ClusterRole", "NetworkPolicy", "Pod", "Deployment",
 	"StatefulSet", "DaemonSet", "ReplicaSet", "Job",
 };
 

@@ -190,16 +190,19 @@ TEST(ingress_classes)
 }
 
 #define BALANCED "{kind: Service, metadata: {name: s}, spec: {type: LoadBalancer}}"
-#define ROLE(name, resource, verb) "{kind: ClusterRole, metadata: {name: '" name "'}, rules: [{resources: [" resource "], verbs: [" verb "]}]}"
+#define ROLE_OF(meta, resource, verb) "{kind: ClusterRole, metadata: {" meta "}, rules: [{resources: [" resource "], verbs: [" verb "]}]}"
+#define ROLE(name, resource, verb) ROLE_OF("name: '" name "'", resource, verb)
 
 TEST(addresses_of_services)
 {
 	static const char *const known[] = {
 		"[{kind: Service, metadata: {name: x}, status: {loadBalancer: {ingress: [{ip: 10.0.0.1}]}}}]",
 		"[{kind: Node, metadata: {name: x}, spec: {providerID: 'cloud://1'}}]", "[" ROLE("lb", "services/status", "patch") "]",
+		"[" ROLE("system:kube-vip-role", "services, services/status", "list, update") "]",
 	};
 	static const char *const unknown[] = {
-		"[]", "[" ROLE("system:controller:service-controller", "services/status", "update") "]", "[" ROLE("view", "services/status", "get") "]",
+		"[]", "[" ROLE("view", "services/status", "get") "]",
+		"[" ROLE_OF("name: a, labels: {kubernetes.io/bootstrapping: rbac-defaults}", "services/status", "update") "]",
 		"[" ROLE("admin", "'*'", "'*'") "]", "[{kind: Service, metadata: {name: x}, status: {loadBalancer: {}}}]",
 	};
 	const struct judged made = { "[" BALANCED "," ROLE("lb", "services/status", "update") "]", "[]", "ok: " };
@@ -209,8 +212,8 @@ TEST(addresses_of_services)
 		run(judge_addresses, &(struct judged){ "[" BALANCED "]", known[i], "ok: " }, 1);
 	for (size_t i = 0; i < ARRAY_LEN(unknown); i++)
 		run(judge_addresses, &(struct judged){ "[" BALANCED "]", unknown[i],
-			"fail: Release/r: Service 's' wants an address (LoadBalancer), and nobody is known here who gives one: install a provider, or use "
-			"NodePort; `--skip id` where there is one all the same" }, 1);
+			"warn: Release/r: Service 's' wants an address (LoadBalancer), and nobody is known here who gives one: install a provider, or use "
+			"NodePort, unless the network gives it one" }, 1);
 	run(judge_addresses, &made, 1);
 	run(judge_addresses, &none, 1);
 }
@@ -411,6 +414,33 @@ TEST(certificates_for_their_names)
 	assert_string_equal(row->lines.items[0], "s: certificate: not one in PEM");
 }
 
+TEST(secrets_that_somebody_makes)
+{
+#define TLS(annotations) "{kind: Ingress, metadata: {name: i, annotations: {" annotations "}}}"
+	static const struct { const char *rendered; bool made; } table[] = {
+		{ "[" TLS("") "]", false },
+		{ "[" TLS("nginx.ingress.kubernetes.io/x: y") "]", false },
+		{ "[" TLS("cert-manager.io/cluster-issuer: site") "]", true },
+		{ "[" TLS("") ", {kind: Certificate, metadata: {name: c}, spec: {secretName: tls}}]", true },
+		{ "[" TLS("") ", {kind: Certificate, metadata: {name: tls}, spec: {secretName: other}}]", false },
+		{ "[" TLS("") ", {kind: Certificate, metadata: {name: c, namespace: other}, spec: {secretName: tls}}]", false },
+		{ "[" TLS("") ", {kind: Secret, metadata: {name: tls}}]", true },
+		{ "[" TLS("") ", {kind: Secret, metadata: {name: other}}]", false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		auto_wants struct wants w = WANTS_INIT;
+		const struct want *ingress = NULL;
+
+		add(&w, table[i].rendered);
+		for (size_t k = 0; k < w.n; k++)
+			if (str_eq(jdoc_text(w.items[k].object, "kind", NULL), "Ingress"))
+				ingress = &w.items[k];
+		assert_non_null(ingress);
+		assert_int_equal(judge_secret_is_made(&w, ingress, "tls"), table[i].made);
+	}
+}
+
 /* ---- rights */
 
 TEST(rights_of_kinds)
@@ -462,6 +492,7 @@ int main(void)
 		cmocka_unit_test(clocks_of_nodes),
 		cmocka_unit_test(policies_of_others),
 		cmocka_unit_test(certificates_for_their_names),
+		cmocka_unit_test(secrets_that_somebody_makes),
 		cmocka_unit_test(rights_of_kinds),
 	};
 
