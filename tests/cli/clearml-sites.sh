@@ -8,7 +8,7 @@ set -u
 . "$(dirname "$0")/../testlib.sh"
 helm=$(sh -c '. scripts/versions && echo "$helm3"')
 [ -x "$helm" ] || skip_all "helm is not in the cache: scripts/deps test"
-need python3
+need python3 openssl
 bundler=$PWD/$B/bin/bundler
 case $B in /*) bundler=$B/bin/bundler ;; esac
 export XDG_CACHE_HOME="$T/cache" PATH="${helm%/*}:$PATH"
@@ -81,3 +81,30 @@ while IFS='	' read -r name step yaml; do
 	render "$S/site.yaml" 2>&1 | python3 tests/data/clearml/steps.py "$step" >"$T/out"
 	compare "$name"
 done <"$data/modes.txt"
+
+# ---- the scripts of the backups, out of these texts, with a database that may fail
+mkdir -p "$T/run/backup" "$T/run/tmp" "$T/run/secrets/s" "$T/run/certificate" "$T/run/bin"
+# shellcheck disable=SC2016
+printf '#!/bin/sh\nfor a; do case $a in --archive=*) echo dump >"${a#--archive=}" ;; esac; done\n[ -z "${BAD:-}" ] || kill -9 $$ $PPID\n' >"$T/run/bin/mongodump"
+chmod +x "$T/run/bin/mongodump"
+echo k >"$T/run/secrets/s/key"
+openssl req -x509 -newkey rsa:2048 -nodes -subj /CN=b -keyout "$T/run/b.key" -out "$T/run/certificate/backup.pem" 2>/dev/null
+# The text of a block, as the container has it, with its folders below $T/run.
+# shellcheck disable=SC2016
+script() { sed -n '/^ *- |$/,/^ *[a-zA-Z]*:/p' "$data/$1.yaml" | sed -e '1d;$d' -e 's/\$\$(/$(/' -e "s,/\(backup\|tmp\|secrets\|certificate\)\([/ ]\),$T/run/\1\2,g"; }
+run() { (PATH="$T/run/bin:$PATH" URI=x exec sh -ec "$(script "$1")") >/dev/null 2>&1; }
+kept() { (cd "$T/run/backup" && echo *); }
+for day in 01 02 03 04 05 06 07 08 09 10 11 12 13 14; do : >"$T/run/backup/mongodb-202001$day-020000.gz"; done
+: >"$T/run/backup/mongodb-mine.gz"
+BAD=1 run backup
+is 'a dump that is killed has no name, and removes nothing' "$? $(kept | tr ' ' '\n' | grep -c '\.gz$') $(kept | tr ' ' '\n' | grep -c '\.part$')" '137 15 1'
+run backup
+is 'a good one takes its place, what was left goes, and the oldest; not what is not its own' \
+	"$? $(kept | tr ' ' '\n' | grep -vc '^mongodb-2020') $(kept | grep -c '20200101\|part') $(kept | grep -c '20200102.*mongodb-mine')" '0 2 0 1'
+rm -f "$T/run/backup"/*
+run backup-secrets
+is 'secrets can be read with the key' "$? $(openssl cms -decrypt -inform DER -binary -in "$T/run/backup"/secrets-*.cms -inkey "$T/run/b.key" | tar -xOf - ./s/key)" '0 k'
+rm -f "$T/run/backup"/* "$T/run/tmp"/*
+ln -s nowhere "$T/run/secrets/s/gone"
+run backup-secrets
+is 'secrets that were not read whole are no backup' "$? $(kept | grep -c 'cms$')" '1 0'
