@@ -164,21 +164,21 @@ static int make_containerd(const struct mirror_want *w, const struct strv *hosts
 
 /* ---- CRI-O: one file for all of them */
 
+/* `location` is what is tried after all mirrors, and `blocked` would block these too: it is the site registry, without a mirror. */
 static int make_crio(const struct mirror_want *w, const struct strv *hosts, struct mirror_files *out, struct err *e)
 {
 	struct buf *b = add_file(out, mirror_path(MIRROR_CRIO, NULL), false);
 
 	if (w->asks_user)
-		buf_puts(b, "# The registry asks for a user: CRI-O takes it from its global_auth_file, or from pods' pull secrets for the\n"
-			    "# upstream names.\n");
+		buf_puts(b, "# The registry asks for a user: CRI-O takes it from its global_auth_file. Pull secrets are not sent to a host\n"
+			    "# that the image's name does not have.\n");
 	for (size_t i = 0; i < hosts->n; i++) {
 		auto_free char *before = NULL;
 
 		if (path_before(w->site, hosts->items[i], &before, e) < 0)
 			return -1;
-		buf_putf(b, "%s[[registry]]\nprefix = \"%s\"\nlocation = \"%s\"\n[[registry.mirror]]\nlocation = \"%s%s%s\"\ninsecure = %s\n",
-			 i ? "\n" : "", hosts->items[i], hosts->items[i], w->site->registry.host, *before ? "/" : "", before,
-			 w->site->registry.plain_http ? "true" : "false");
+		buf_putf(b, "%s[[registry]]\nprefix = \"%s\"\nlocation = \"%s%s%s\"\ninsecure = %s\n", i ? "\n" : "", hosts->items[i],
+			 w->site->registry.host, *before ? "/" : "", before, w->site->registry.plain_http ? "true" : "false");
 	}
 	return 0;
 }
@@ -192,7 +192,8 @@ static int make_rancher(const struct mirror_want *w, enum mirror_kind kind, cons
 	struct buf *b = add_file(out, mirror_path(kind, NULL), w->user != NULL);
 	auto_free char *ca = ca_path(w, kind);
 
-	buf_puts(b, "mirrors:\n");
+	buf_putf(b, "# Upstream is tried last, unless /etc/rancher/%s/config.yaml has: disable-default-registry-endpoint: true\nmirrors:\n",
+		 kinds[kind].option);
 	for (size_t i = 0; i < hosts->n; i++) {
 		auto_free char *before = NULL;
 

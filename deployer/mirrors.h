@@ -2,8 +2,9 @@
  * mirrors - the files with which the nodes' runtimes ask the site registry for images under their upstream names.
  *
  * For exactly the registries of the bundle's images. What is pushed to REGISTRY/PREFIX[/HOST]/PATH is asked for there, with
- * the path in front, so the layout of the registry is the same as with every other rewrite. The registry's own name is the
- * only one that is asked: upstream is never tried.
+ * the path in front, so the layout of the registry is the same as with every other rewrite. With the files of containerd and
+ * CRI-O upstream is never tried. k3s and RKE2 try it last, unless their own config.yaml says otherwise: registries.yaml has no
+ * word for that, so the file says in a comment what belongs there.
  */
 #pragma once
 

@@ -66,23 +66,25 @@ TEST(a_password_is_there_only_when_it_was_asked_for)
 TEST(crio_has_one_file)
 {
 	assert_made("/etc/containers/registries.conf.d/50-airgap.conf\n"
-		    "[[registry]]\nprefix = \"docker.io\"\nlocation = \"docker.io\"\n[[registry.mirror]]\nlocation = \"r.site:5000/p\"\n"
-		    "insecure = false\n\n"
-		    "[[registry]]\nprefix = \"registry.lab:8443\"\nlocation = \"registry.lab:8443\"\n[[registry.mirror]]\n"
-		    "location = \"r.site:5000/p\"\ninsecure = false\n"
+		    "[[registry]]\nprefix = \"docker.io\"\nlocation = \"r.site:5000/p\"\ninsecure = false\n\n"
+		    "[[registry]]\nprefix = \"registry.lab:8443\"\nlocation = \"r.site:5000/p\"\ninsecure = false\n"
 		    "/etc/containers/certs.d/r.site:5000/ca.crt\nPEM\n",
 		    MIRROR_CRIO, "p", false, "PEM\n", false, NULL);
 }
 
+#define RANCHER(name) \
+	"/etc/rancher/" name "/registries.yaml\n# Upstream is tried last, unless /etc/rancher/" name "/config.yaml has: " \
+	"disable-default-registry-endpoint: true\nmirrors:\n"
+
 TEST(k3s_and_rke2_have_one_file)
 {
-	assert_made("/etc/rancher/k3s/registries.yaml\nmirrors:\n"
+	assert_made(RANCHER("k3s")
 		    "  \"docker.io\":\n    endpoint: [\"https://r.site:5000\"]\n    rewrite: {\"^(.*)$\": \"docker.io/$1\"}\n"
 		    "  \"registry.lab:8443\":\n    endpoint: [\"https://r.site:5000\"]\n    rewrite: {\"^(.*)$\": \"registry.lab_8443/$1\"}\n"
 		    "configs:\n  \"r.site:5000\":\n    tls: {ca_file: \"/etc/rancher/k3s/certs.d/r.site:5000/ca.crt\"}\n"
 		    "/etc/rancher/k3s/certs.d/r.site:5000/ca.crt\nPEM\n",
 		    MIRROR_K3S, NULL, true, "PEM\n", false, NULL);
-	assert_made("/etc/rancher/rke2/registries.yaml\nmirrors:\n  \"docker.io\":\n    endpoint: [\"https://r.site:5000\"]\n"
+	assert_made(RANCHER("rke2") "  \"docker.io\":\n    endpoint: [\"https://r.site:5000\"]\n"
 		    "  \"registry.lab:8443\":\n    endpoint: [\"https://r.site:5000\"]\n",
 		    MIRROR_RKE2, NULL, false, NULL, false, NULL);
 }
