@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "applied.h"
 #include "commands.h"
 #include "installed.h"
 #include "lease.h"
@@ -81,7 +82,7 @@ static int remember(struct site_run *run, struct err *e)
 		json_object_set(about, "from", (json_t *)from);
 	if (bundle_trusted(run->session.bundle))
 		json_object_set_new(about, "state", trust_state_encode(st->stream, &next));
-	return journal_set_installed(run->journal, about, e);
+	return applied_save(&run->session, st->stream, e) < 0 ? -1 : journal_set_installed(run->journal, about, e);
 }
 
 /* Everything that can be found wrong before the first write. */

@@ -44,8 +44,7 @@ static int which(const struct mirrors_opts *o, enum mirror_kind *out, struct err
 
 static int load_ca(const struct site *site, struct buf *out, struct err *e)
 {
-	auto_free char *base = site->path ? fs_dirname(site->path) : NULL;
-	auto_free char *path = site->registry.ca ? fs_join(base, site->registry.ca) : NULL;
+	auto_free char *path = site->registry.ca ? fs_join(site->dir, site->registry.ca) : NULL;
 
 	return path ? fs_load(path, CA_MAX, out, e) : 0;
 }

@@ -7,10 +7,10 @@ int main(int argc, char **argv)
 	const struct cmd cmds[] = {
 		{ "install", "[BUNDLE]", "Verify BUNDLE, push it to the site registry and install it.", install_options,
 		  install_opts_size, 0, 1, install_run, "deployer install bundle.tar.zst --site site.yaml" },
-		{ "plan", "[BUNDLE]", "Show every step and what it would change; changes nothing.", plan_options, plan_opts_size, 0,
+		{ "plan", "[BUNDLE]", "Show every step and what it would change; changes nothing in the cluster.", plan_options, plan_opts_size, 0,
 		  1, plan_run, "deployer plan bundle.tar.zst --site site.yaml" },
-		{ "preflight", "[BUNDLE]", "Ask everything that must hold before an install; changes nothing that stays.", preflight_options,
-		  preflight_opts_size, 0, 1, preflight_run, "deployer preflight bundle.tar.zst --site site.yaml" },
+		{ "preflight", "[BUNDLE]", "Ask everything that must hold before an install; images of probes stay in the registry.",
+		  preflight_options, preflight_opts_size, 0, 1, preflight_run, "deployer preflight bundle.tar.zst --site site.yaml" },
 		{ "status", "[BUNDLE]", "Compare what is installed with what the bundle and the site file say.", status_options,
 		  status_opts_size, 0, 1, status_run, "deployer status bundle.tar.zst" },
 		{ "push", "BUNDLE [REGISTRY]", "Push images, charts and files to a registry.", push_options, push_opts_size, 1, 2,

@@ -238,10 +238,21 @@ static int from_step(struct resolve *w, const char *body, struct buf *out, struc
 	return r;
 }
 
-static int from_env(const char *name, struct buf *out, struct err *e)
+/* What the cluster alone says, a chart may make a reference of. */
+static int check_foreign(const struct resolve *w, const char *kind, const char *body, struct err *e)
+{
+	if (!w->x->session->foreign)
+		return 0;
+	return err_set(e, ERR_PREFLIGHT, "$(%s:%s): not with the site kept in the cluster, which this machine did not apply: give "
+		       "--site FILE", kind, body);
+}
+
+static int from_env(struct resolve *w, const char *name, struct buf *out, struct err *e)
 {
 	const char *value = getenv(name);
 
+	if (check_foreign(w, "env", name, e) < 0)
+		return -1;
 	if (!value)
 		return err_set(e, ERR_PREFLIGHT, "$(env:%s): the variable is not set: set it and run again", name);
 	return buf_add(out, value, strlen(value), e);
@@ -260,11 +271,11 @@ static size_t length_of(const struct buf *text)
 
 static int from_file(struct resolve *w, const char *path, struct buf *out, struct err *e)
 {
-	const struct site *site = &w->x->session->site;
-	auto_free char *dir = site->path ? fs_dirname(site->path) : NULL;
-	auto_free char *full = fs_join(dir, path);
+	auto_free char *full = fs_join(w->x->session->site.dir, path);
 	CLEANUP(buf_wipe) struct buf text = BUF_INIT(FILE_MAX);
 
+	if (check_foreign(w, "file", path, e) < 0)
+		return -1;
 	if (fs_load(full, FILE_MAX, &text, e) < 0) {
 		e->code = ERR_PREFLIGHT;
 		return err_wrap(e, "$(file:%s)", path);
@@ -310,7 +321,7 @@ static int dispatch(struct resolve *w, const struct reference *r, const char *pa
 	case REFERENCE_SECRET:
 		return from_step(w, r->body, out, e);
 	case REFERENCE_ENV:
-		return from_env(r->body, out, e);
+		return from_env(w, r->body, out, e);
 	case REFERENCE_FILE:
 		return from_file(w, r->body, out, e);
 	case REFERENCE_KUBE:
@@ -497,7 +508,7 @@ static int check_one(void *ctx, const struct reference *r, const char *path, str
 
 	(void)out;
 	if (r->kind == REFERENCE_ENV)
-		rc = from_env(r->body, &value, e);
+		rc = from_env(&w, r->body, &value, e);
 	else if (r->kind == REFERENCE_FILE)
 		rc = from_file(&w, r->body, &value, e);
 	if (rc < 0 && e->code == ERR_PREFLIGHT) {

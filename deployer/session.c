@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "session.h"
 
+#include "applied.h"
 #include "system.h"
 #include "tools.h"
 
@@ -72,11 +73,8 @@ static char *kubeconfig(const struct session *s)
 
 	if (s->opts->kubeconfig)
 		return xstrdup(s->opts->kubeconfig);
-	if (s->site.kubeconfig) {
-		auto_free char *dir = fs_dirname(s->site.path ? s->site.path : "");
-
-		return fs_join(s->site.path ? dir : NULL, s->site.kubeconfig);
-	}
+	if (s->site.kubeconfig)
+		return fs_join(s->site.dir, s->site.kubeconfig);
 	if (env && *env)
 		return xstrdup(env);
 
@@ -166,11 +164,21 @@ int session_site_file(struct session *s, struct err *e)
 int session_site_kept(struct session *s, const json_t *installed, struct err *e)
 {
 	const json_t *site = json_object_get((json_t *)installed, "site");
+	const char *stream = jdoc_text(installed, "stream", NULL);
+	auto_free char *folder = NULL;
+	int ours = site ? applied_find(s, stream ? stream : "", site, &folder, e) : 0;
 
-	if (!site)
-		return 0;
+	if (!site || ours < 0)
+		return ours;
+	if (!ours && applied_refers(site))
+		return err_set(e, ERR_USAGE, "site kept in the cluster: it refers to files or variables of the machine that applied "
+			       "it: give --site FILE");
 	log_info("site file: the one last applied to this cluster");
-	return site_from_json(site, "the site file kept in the cluster", &s->site, e);
+	if (site_from_json(site, "the site file kept in the cluster", &s->site, e) < 0)
+		return -1;
+	s->site.dir = TAKE(folder);
+	s->foreign = !ours;
+	return 0;
 }
 
 /* What the last install was told, from the cluster. Best effort: a cluster that cannot be asked is looked at later. */
@@ -290,15 +298,14 @@ int session_registry(struct session *s, struct err *e)
 {
 	const struct site_registry *r = &s->site.registry;
 	const char *host = site_push_host(&s->site);
-	auto_free char *base = s->site.path ? fs_dirname(s->site.path) : NULL;
-	auto_free char *ca = r->ca ? fs_join(base, r->ca) : NULL;
+	auto_free char *ca = r->ca ? fs_join(s->site.dir, r->ca) : NULL;
 	struct credential_host c = { .host = host, .username = r->username, .password = r->password };
 
 	if (s->registry)        /* the bundle came from there */
 		return 0;
 	if (check_host(s, e) < 0)
 		return -1;
-	s->credentials = credential_set_new(&c, r->username ? 1 : 0, base, false, e);
+	s->credentials = credential_set_new(&c, r->username ? 1 : 0, s->site.dir, false, e);
 	if (!s->credentials || find_pull_user(s, e) < 0)
 		return -1;
 	return open_registry(s, host, r->plain_http || s->opts->plain_http, s->opts->ca ? s->opts->ca : ca, e);

@@ -47,6 +47,7 @@ struct session {
 	struct contents contents;
 	struct scan_rules rules;        /* where images hide, as the bundle says */
 	struct site site;
+	bool foreign;                   /* the site is the cluster's word alone (applied.h): `file:` and `env:` are refused */
 	struct rewrite rewrite;         /* names of carried images on site, for post-render; made by render_steps */
 	char *state_dir;
 	struct helm helm;
@@ -105,5 +106,6 @@ struct bundle_options session_bundle_options(const struct session *s);
 int session_contents(struct session *s, const char *subject, struct err *e) MUST_CHECK;
 /* The site file where there is one. */
 int session_site_file(struct session *s, struct err *e) MUST_CHECK;
-/* The one in the cluster's record of what is installed, if it has one. */
+/* The one in the cluster's record of what is installed, if it has one. ERR_USAGE: it refers to a machine, and this one did
+ * not apply it. */
 int session_site_kept(struct session *s, const json_t *installed, struct err *e) MUST_CHECK;

@@ -240,6 +240,7 @@ int site_load(const char *path, struct site *out, struct err *e)
 		return -1;
 	}
 	out->marks = marks;
+	out->dir = fs_dirname(file);
 	out->path = TAKE(file);
 	return 0;
 }
@@ -247,6 +248,7 @@ int site_load(const char *path, struct site *out, struct err *e)
 void site_release(struct site *s)
 {
 	free(s->path);
+	free(s->dir);
 	json_decref(s->doc);
 	ydoc_marks_free(s->marks);
 	free(s->registry.host);

@@ -31,6 +31,7 @@ struct site_registry {
 
 struct site {
 	char *path;             /* NULL: not from a file */
+	char *dir;              /* what paths in it are relative to; NULL = the current folder */
 	json_t *doc;            /* whole, as written */
 	struct ydoc_marks *marks;       /* lines, for helm's schema messages */
 	struct site_registry registry;

@@ -339,7 +339,11 @@ ok 'install without the file' gone install
 said 'it has nothing to do' 'nothing changed'
 is 'nothing was written' "$(writes)" ''
 state=$T/elsewhere
-ok 'from another machine, with the site file that the cluster keeps' in_net sh -c "cd '$T/unused' && '$(realpath "$B")/bin/deployer' status --trust '$T/trust'"
+ok 'from a machine that applied the site file which the cluster keeps' in_net sh -c "cd '$T/unused' && '$(realpath "$B")/bin/deployer' status --trust '$T/trust'"
+state=$T/elsewhere4
+fails 'from one that did not' 2 in_net sh -c "cd '$T/unused' && '$(realpath "$B")/bin/deployer' status --trust '$T/trust'"
+said 'it says what to do' 'site kept in the cluster: it refers to files or variables of the machine that applied it: give --site FILE'
+ok 'with the site file it goes' gone status
 state=
 site 'app: {text: by hand}'
 ok 'another value in the site file' gone install

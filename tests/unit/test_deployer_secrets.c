@@ -57,7 +57,7 @@ static int enter(void **state)
 	kubectl = fs_join(dir, "kubectl");
 	assert_ok(fs_save(kubectl, script, strlen(script), 0755, &e), e);
 	session = (struct session){ .system = json_object() };
-	session.site.path = fs_join(dir, "site.yaml");
+	session.site.dir = xstrdup(dir);
 	assert_ok(kubectl_open(&session.kubectl, kubectl, NULL, NULL, &e), e);
 	setenv("TEST_HOST", "host", 1);
 	unsetenv("TEST_ABSENT");
@@ -160,6 +160,23 @@ TEST(what_cannot_be_resolved_names_its_step)
 		if (value || e.code != cases[i].code || !strstr(e.msg, cases[i].says))
 			fail_msg("%s: %d %s", cases[i].text, e.code, value ? value : e.msg);
 	}
+	secrets_close(x);
+}
+
+TEST(what_the_cluster_alone_says_reads_nothing_of_this_machine)
+{
+	static const char *const texts[] = { "$(env:TEST_HOST)", "$(file:line.txt)" };
+	struct secrets *x = opened();
+
+	session.foreign = true;
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		auto_free char *value = resolved(x, "Apply/x", texts[i], false);
+
+		assert_null(value);
+		assert_err(-1, e, ERR_PREFLIGHT);
+		assert_non_null(strstr(e.msg, "not with the site kept in the cluster, which this machine did not apply: give --site FILE"));
+	}
+	session.foreign = false;
 	secrets_close(x);
 }
 
@@ -429,7 +446,8 @@ int main(void)
 #define CASE(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 	static const struct CMUnitTest tests[] = {
 		CASE(references_are_replaced_by_what_they_stand_for), CASE(what_cannot_be_resolved_names_its_step),
-		CASE(a_generated_value_stays_what_it_was), CASE(a_placeholder_has_the_right_shape_and_tells_nothing),
+		CASE(what_the_cluster_alone_says_reads_nothing_of_this_machine), CASE(a_generated_value_stays_what_it_was),
+		CASE(a_placeholder_has_the_right_shape_and_tells_nothing),
 		CASE(a_config_map_that_is_written_out_may_not_hold_a_secret), CASE(a_chart_may_not_put_a_secret_into_a_config_map),
 		CASE(a_certificate_is_no_secret_but_a_key_is), CASE(all_that_is_missing_is_told_at_once),
 		CASE(parts_of_a_certificate_belong_together_and_hashes_stay), CASE(what_a_call_saves_is_known_until_it_is_forgotten),
