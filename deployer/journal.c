@@ -26,6 +26,7 @@
 #define MADE_MAX    (512u << 10)
 #define NOTE_MAX    300u
 #define NOWHERE     SIZE_MAX
+#define SECRET_NAME "airgap-journal-"
 
 static const struct field record_fields[] = {
 	F_STR(struct journal_record, step, "step", F_REQUIRED),
@@ -53,6 +54,7 @@ struct entry {
 	bool begun;             /* the last one of the local file is `started` */
 	size_t part;            /* of the cluster's copy; NOWHERE = not in it yet */
 	size_t size;            /* about, there */
+	bool own;               /* the local file has this `made` */
 };
 
 struct journal {
@@ -96,12 +98,12 @@ static void inherit(const struct journal_record *before, struct journal_record *
  * part: where the cluster has it, or NOWHERE. */
 static void remember(struct journal *j, struct journal_record *r, size_t part)
 {
-	bool stored = part != NOWHERE, begun = !stored && strcmp(r->result, "started") == 0;
+	bool stored = part != NOWHERE, begun = !stored && strcmp(r->result, "started") == 0, own = !stored;
 	size_t i = find(j, r->step);
 
 	if (i == j->n) {
 		GROW(j->last, j->n);
-		j->last[j->n++] = (struct entry){ *r, stored, begun, part, RECORD + made_size(r->made) };
+		j->last[j->n++] = (struct entry){ *r, stored, begun, part, RECORD + made_size(r->made), own };
 	} else if (j->last[i].r.when && r->when && strcmp(r->when, j->last[i].r.when) < 0) {
 		decode_free(&record_type, r);
 	} else {
@@ -111,9 +113,11 @@ static void remember(struct journal *j, struct journal_record *r, size_t part)
 			begun = last->begun;
 		else
 			part = last->part;
+		if (!r->made || stored)
+			own = last->own && (!r->made || json_equal(r->made, last->r.made));
 		inherit(&last->r, r);
 		decode_free(&record_type, &last->r);
-		*last = (struct entry){ *r, stored, begun, part, RECORD + made_size(r->made) };
+		*last = (struct entry){ *r, stored, begun, part, RECORD + made_size(r->made), own };
 	}
 	*r = (struct journal_record){ 0 };
 }
@@ -196,7 +200,7 @@ static int append(struct journal *j, const struct journal_record *r, struct err 
 
 static char *part_name(const struct journal *j, size_t part)
 {
-	return xasprintf("airgap-journal-%s-%zu", j->stream, part);
+	return xasprintf(SECRET_NAME "%s-%zu", j->stream, part);
 }
 
 static int read_parts(struct journal *j, struct err *e)
@@ -217,6 +221,42 @@ static int read_parts(struct journal *j, struct err *e)
 			remember(j, &all.records[i], part);
 		free(all.records);
 	}
+}
+
+static int recall_stream(const struct journal *j, const char *stream, struct steps *out, struct err *e)
+{
+	auto_journal struct journal *its = xcalloc(1, sizeof(*its));
+	struct err why;
+
+	pthread_mutex_init(&its->lock, NULL);
+	its->fd = -1;
+	its->session = j->session;
+	memcpy(its->stream, stream, SYSTEM_STREAM - 1);
+	if (read_parts(its, e) < 0)
+		return -1;
+	for (size_t i = 0; i < its->n; i++) {
+		const struct journal_record *r = &its->last[i].r;
+
+		if (strcmp(r->result, "removed") != 0 && steps_recall(r->step, r->made, out, &why) < 0)
+			log_debug("journal: %s", why.msg);
+	}
+	return 0;
+}
+
+int journal_others(const struct journal *j, struct steps *out, struct err *e)
+{
+	const char *name;
+	json_t *ignored;
+
+	json_object_foreach(j->session->system, name, ignored) {
+		const char *stream = name + strlen(SECRET_NAME);
+
+		/* One for each: by its first part. */
+		if (str_starts(name, SECRET_NAME) && strlen(stream) > SYSTEM_STREAM && strcmp(stream + SYSTEM_STREAM - 1, "-0") == 0 &&
+		    strncmp(stream, j->stream, SYSTEM_STREAM - 1) != 0 && recall_stream(j, stream, out, e) < 0)
+			return -1;
+	}
+	return 0;
 }
 
 static size_t last_part(const struct journal *j)
@@ -335,6 +375,13 @@ bool journal_begun(const struct journal *j, const char *step)
 	size_t i = find(j, step);
 
 	return i < j->n && j->last[i].begun && strcmp(j->last[i].r.result, "done") != 0;
+}
+
+bool journal_made_here(const struct journal *j, const char *step)
+{
+	size_t i = find(j, step);
+
+	return i < j->n && j->last[i].own;
 }
 
 size_t journal_count(const struct journal *j)

@@ -14,6 +14,8 @@
 
 #include "session.h"
 
+#include <airgap/steps.h>
+
 struct journal_record {
 	char *step;             /* "Release/server" */
 	struct digest digest;   /* of the rendered step and its resolved references */
@@ -36,6 +38,10 @@ const struct journal_record *journal_last(const struct journal *j, const char *s
 /* A run on this machine began the step and was killed in it. What other machines failed at since does not matter, what
  * they did does. */
 bool journal_begun(const struct journal *j, const char *step);
+/* This machine's file has the same `made`. What the cluster alone has may be of anybody who writes Secrets in airgap-system. */
+bool journal_made_here(const struct journal *j, const char *step);
+/* The steps of other streams that the cluster has, as steps_recall gives them, appended to out. */
+int journal_others(const struct journal *j, struct steps *out, struct err *e) MUST_CHECK;
 size_t journal_count(const struct journal *j);
 const struct journal_record *journal_at(const struct journal *j, size_t i);    /* last record of each step */
 /* Thread-safe. 0: on disk and, unless it is `started` or the run is interrupted, in the cluster. */

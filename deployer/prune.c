@@ -106,7 +106,7 @@ int prune(struct engine *g, const struct leaving *l, struct pruned *out, struct 
 		return 0;
 	p.stays = xcalloc(l->steps.n, sizeof(*p.stays));
 	secrets_recall(g->secrets, &l->steps);
-	if (removal_begin(&p.removal, g, &out->said, e) < 0)
+	if (removal_begin(&p.removal, g, &l->steps, &out->said, e) < 0)
 		return -1;
 	progress_begin("prune", 0);
 	for (size_t i = 0; i < l->steps.n && !proc_interrupted; i++)

@@ -21,36 +21,51 @@ static char *claim_key(const json_t *object, const char *ns)
 	return xasprintf("%s/%s/%s", kind, ns ? ns : "", jdoc_text(object, "metadata", "name", NULL));
 }
 
-static int claim(struct removal *r, const struct step *s, struct err *e)
+static void claim(struct removal *r, const json_t *objects, const char *whose)
 {
-	auto_json json_t *objects = NULL;
 	size_t i;
 	json_t *o;
+
+	json_array_foreach(objects, i, o) {
+		auto_free char *there = claim_key(o, jdoc_text(o, "metadata", "namespace", NULL)), *anywhere = claim_key(o, NULL);
+
+		json_object_set_new(r->claims, there, json_string(whose));
+		json_object_set_new(r->claims, anywhere, json_string(whose));
+	}
+}
+
+static int claim_step(struct removal *r, const struct step *s, struct err *e)
+{
+	auto_json json_t *objects = NULL;
 
 	if (s->kind != STEP_APPLY)
 		objects = leaving_objects(s);
 	else if (step_apply_objects(r->engine, s, true, &objects, e) < 0)
 		return err_wrap(e, "%s", s->id);
-	json_array_foreach(objects, i, o) {
-		auto_free char *there = claim_key(o, jdoc_text(o, "metadata", "namespace", NULL)), *anywhere = claim_key(o, NULL);
-
-		json_object_set_new(r->claims, there, json_string(s->id));
-		json_object_set_new(r->claims, anywhere, json_string(s->id));
-	}
+	claim(r, objects, s->id);
 	return 0;
 }
 
-int removal_begin(struct removal *r, struct engine *g, struct strv *said, struct err *e)
+int removal_begin(struct removal *r, struct engine *g, const struct steps *past, struct strv *said, struct err *e)
 {
-	*r = (struct removal){ .engine = g, .claims = json_object(), .said = said };
+	*r = (struct removal){ .engine = g, .past = past, .claims = json_object(), .said = said };
+	if (journal_others(g->journal, &r->others, e) < 0)
+		return -1;
+	for (size_t i = 0; i < r->others.n; i++) {
+		auto_json json_t *objects = leaving_objects(&r->others.items[i]);
+		auto_free char *whose = xasprintf("%s of another bundle", r->others.items[i].id);
+
+		claim(r, objects, whose);
+	}
 	for (size_t i = 0; i < g->steps->n; i++)
-		if (claim(r, &g->steps->items[i], e) < 0)
+		if (claim_step(r, &g->steps->items[i], e) < 0)
 			return -1;
 	return 0;
 }
 
 void removal_end(struct removal *r)
 {
+	steps_release(&r->others);
 	json_decref(r->claims);
 	r->claims = NULL;
 }

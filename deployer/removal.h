@@ -1,7 +1,7 @@
 /*
  * removal - undoing one step that the site does not say any more: one row of removals per kind.
  *
- * What a step of the site makes as well is not touched, nor is what belongs to a Helm release by now. Never deleted: a
+ * What a step of the site or of another bundle's install makes as well is not touched, nor is what belongs to a Helm release by now. Never deleted: a
  * namespace that still holds anything, a CRD that still has objects, a volume or a claim, a StatefulSet that takes its claims along.
  */
 #pragma once
@@ -10,12 +10,14 @@
 
 struct removal {
 	struct engine *engine;
-	json_t *claims;         /* {"GROUP/KIND/NAMESPACE/NAME": the step of the site that makes it} */
+	const struct steps *past;       /* all that leave, lent */
+	struct steps others;    /* of other bundles in this cluster, as their journals have them */
+	json_t *claims;         /* {"GROUP/KIND/NAMESPACE/NAME": the step that makes it} */
 	struct strv *said;      /* what stays and why, a line each */
 };
 
-/* Collects the claims of the steps of the site. */
-int removal_begin(struct removal *r, struct engine *g, struct strv *said, struct err *e) MUST_CHECK;
+/* Collects the claims of the steps of the site and of other bundles. */
+int removal_begin(struct removal *r, struct engine *g, const struct steps *past, struct strv *said, struct err *e) MUST_CHECK;
 void removal_end(struct removal *r);
 #define auto_removal CLEANUP(removal_end)
 
@@ -25,7 +27,7 @@ extern const removal_fn removals[STEP_KINDS];   /* NULL: there is nothing to und
 /* The same answers, nothing is changed: 1 = it is gone already, by somebody's hand. */
 int removal_is_gone(struct removal *r, const struct step *s, struct err *e) MUST_CHECK;
 
-/* The step of the site that makes this object, or the release it belongs to: owned text; NULL = nobody. live (may be NULL): as
+/* The step that makes this object, or the release it belongs to: owned text; NULL = nobody. live (may be NULL): as
  * it is; own (may be NULL): the release that does not count. */
 char *removal_owner(const struct removal *r, const json_t *object, const json_t *live, const struct step_release *own) MUST_CHECK;
 

@@ -9,12 +9,12 @@
 
 #define RELEASE_SECONDS 600u
 
-static const struct step *same_release(const struct engine *g, const struct step_release *r)
+static const struct step *same_release(const struct steps *all, const struct step_release *r)
 {
-	for (size_t i = 0; i < g->steps->n; i++) {
-		const struct step *s = &g->steps->items[i];
+	for (size_t i = 0; i < all->n; i++) {
+		const struct step *s = &all->items[i];
 
-		if (s->kind == STEP_RELEASE && strcmp(s->release.name, r->name) == 0 && strcmp(s->release.ns, r->ns) == 0)
+		if (s->kind == STEP_RELEASE && s->doc && strcmp(s->release.name, r->name) == 0 && strcmp(s->release.ns, r->ns) == 0)
 			return s;
 	}
 	return NULL;
@@ -174,13 +174,15 @@ static int manifest_of(struct removal *r, const struct step_release *release, js
 int removal_release(struct removal *r, const struct step *s, struct err *e)
 {
 	const struct step_release *release = &s->release;
-	const struct step *same = same_release(r->engine, release);
+	const struct step *same = same_release(r->engine->steps, release);
 	struct helm *helm = &r->engine->session->helm;
 	CLEANUP(helm_release_free) struct helm_release live = { 0 };
 	auto_json json_t *objects = NULL;
 	unsigned seconds = RELEASE_SECONDS;
 	int there, refused;
 
+	if (!same)
+		same = same_release(&r->others, release);
 	if (same) {
 		log_debug("%s: stays: %s is the same release", s->id, same->id);
 		return 1;

@@ -148,15 +148,15 @@ int step_label_run(struct engine *g, const struct step *s, struct journal_record
 
 /* ---- a step that goes ---- */
 
-/* Another step of the site sets this label on this node. */
-static int is_set_by_site(struct engine *g, const char *node, const char *key, struct err *e)
+/* One of these steps sets this label on this node. */
+static int is_set_by(const struct steps *all, struct engine *g, const char *node, const char *key, struct err *e)
 {
-	for (size_t i = 0; i < g->steps->n; i++) {
-		const struct step *s = &g->steps->items[i];
+	for (size_t i = 0; i < all->n; i++) {
+		const struct step *s = &all->items[i];
 		auto_strv struct strv without = { 0 };
 		auto_json json_t *found = NULL;
 
-		if (s->kind != STEP_LABEL || !json_object_get(s->label.labels, key))
+		if (s->kind != STEP_LABEL || !s->doc || !json_object_get(s->label.labels, key))
 			continue;
 		if (find_nodes(g, &s->label, &found, &without, e) < 0)
 			return -1;
@@ -167,7 +167,7 @@ static int is_set_by_site(struct engine *g, const char *node, const char *key, s
 }
 
 /* Labels that still are what we made them. */
-static int strip(struct engine *g, const char *name, const json_t *node, const json_t *labels, struct err *e)
+static int strip(struct removal *r, const char *name, const json_t *node, const json_t *labels, struct err *e)
 {
 	auto_json json_t *change = json_object();
 	const char *key;
@@ -178,7 +178,9 @@ static int strip(struct engine *g, const char *name, const json_t *node, const j
 
 		if (json_is_null(made) || !str_eq(jdoc_text(node, "metadata", "labels", key, NULL), json_string_value(made)))
 			continue;
-		theirs = is_set_by_site(g, name, key, e);
+		theirs = is_set_by(r->engine->steps, r->engine, name, key, e);
+		if (theirs == 0)
+			theirs = is_set_by(&r->others, r->engine, name, key, e);
 		if (theirs < 0)
 			return -1;
 		if (!theirs)
@@ -189,7 +191,7 @@ static int strip(struct engine *g, const char *name, const json_t *node, const j
 
 	auto_json json_t *patch = json_pack("{s:{s:O}}", "metadata", "labels", change);
 
-	return kubectl_patch(&g->session->kubectl, "node", NULL, name, patch, e) < 0 ? err_wrap(e, "node '%s'", name) : 0;
+	return kubectl_patch(&r->engine->session->kubectl, "node", NULL, name, patch, e) < 0 ? err_wrap(e, "node '%s'", name) : 0;
 }
 
 int step_label_remove(struct removal *r, const struct step *s, struct err *e)
@@ -202,7 +204,7 @@ int step_label_remove(struct removal *r, const struct step *s, struct err *e)
 	if (find_nodes(r->engine, &s->label, &found, &without, e) < 0)
 		return -1;
 	json_object_foreach(found, name, node)
-		if (strip(r->engine, name, node, s->label.labels, e) < 0)
+		if (strip(r, name, node, s->label.labels, e) < 0)
 			return -1;
 	return 1;
 }

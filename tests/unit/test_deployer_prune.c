@@ -4,6 +4,7 @@
 
 #include <deployer/live.h>
 #include <deployer/prune.h>
+#include <deployer/system.h>
 
 #include <airgap/fs.h>
 #include <airgap/yaml.h>
@@ -22,7 +23,7 @@ static const char script[] =
 	"#!/bin/sh\n"
 	"d=$(dirname \"$0\")\n"
 	"case \"$1 $2 $3\" in\n"
-	"apply*) cat >/dev/null ;;\n"
+	"apply*) cat >\"$d/applied\" ;;\n"
 	"api-resources*) echo pods ;;\n"
 	"get*--filename*) ;;\n"
 	"get*--output=name) cat \"$d/inside\" 2>/dev/null || : ;;\n"
@@ -116,7 +117,7 @@ static void keep_object(const json_t *o)
 }
 
 /* Steps that were done once: in the journal, their objects there. */
-static void done_before(const char *yaml)
+static void done_in(struct journal *into, const char *yaml)
 {
 	auto_steps struct steps all = { 0 };
 
@@ -131,12 +132,33 @@ static void done_before(const char *yaml)
 		if (all.items[i].kind == STEP_APPLY)
 			live_set_namespace(objects, all.items[i].apply.ns);
 		r.made = doc = steps_keep(&all, &all.items[i], objects);
-		assert_ok(journal_add(journal, &r, &e), e);
+		assert_ok(journal_add(into, &r, &e), e);
 		r = (struct journal_record){ .step = all.items[i].id, .result = (char *)"done" };
-		assert_ok(journal_add(journal, &r, &e), e);
+		assert_ok(journal_add(into, &r, &e), e);
 		json_array_foreach(objects, k, o)
 			keep_object(o);
 	}
+}
+
+static void done_before(const char *yaml)
+{
+	done_in(journal, yaml);
+}
+
+/* What was applied last is what the cluster has of it. */
+static void done_by_another_bundle(const char *yaml)
+{
+	auto_journal struct journal *its = NULL;
+	auto_free char *path = fs_join(dir, "applied");
+	auto_buf struct buf text = BUF_INIT(1 << 20);
+
+	assert_ok(journal_open(&session, "example/other", true, &its, &e), e);
+	done_in(its, yaml);
+	assert_ok(fs_load(path, 1 << 20, &text, &e), e);
+
+	auto_json json_t *secret = jdoc_parse(text.ptr, text.len, 1 << 20, "applied", &e);
+
+	json_object_set(session.system, jdoc_text(secret, "metadata", "name", NULL), secret);
 }
 
 static void site_says(const char *yaml)
@@ -339,6 +361,31 @@ TEST(an_applied_set_that_takes_its_claims_along_stays)
 	assert_pruned(" |0| statefulset.apps/db takes its volume claims along: kubectl delete statefulset.apps/db --namespace in");
 }
 
+TEST(what_another_bundle_made_stays)
+{
+	done_before(MAP("a", "") MAP("b", "") STEP("Namespace", "in", "namespace: {name: in}") RELEASE("r"));
+	done_by_another_bundle(STEP("Namespace", "theirs", "namespace: {name: in}") RELEASE("s") MAP("a", ""));
+	site_says(MAP("x", ""));
+	file("manifest", LIVE("v1", "ConfigMap", "c", "\"data\":{}"));
+	assert_pruned("b |4| ");
+	assert_true(is_there("manifest"));
+	assert_true(is_there("live/configmap/a"));
+	assert_true(is_there("live/namespace/in"));
+}
+
+TEST(what_another_bundle_cannot_tell_stops_it)
+{
+	auto_free char *ignored = NULL;
+	char stream[SYSTEM_STREAM];
+	auto_free char *name = xasprintf("airgap-journal-%s-0", system_stream("example/other", stream));
+
+	done_before(MAP("a", ""));
+	site_says(MAP("x", ""));
+	json_object_set_new(session.system, name, json_object());
+	assert_err(prune_now(&ignored), e, ERR_IO);
+	assert_true(is_there("live/configmap/a"));
+}
+
 int main(void)
 {
 #define CASE(name) cmocka_unit_test_setup_teardown(name, enter, leave)
@@ -349,7 +396,8 @@ int main(void)
 		CASE(a_failure_keeps_what_is_needed_and_nothing_else), CASE(what_is_protected_is_forgotten_when_it_was_removed_by_hand),
 		CASE(a_release_stays_when_helm_would_take_more_than_it_made),
 		CASE(what_helm_keeps_is_no_reason_and_a_note_on_the_object_alone_keeps_nothing),
-		CASE(an_applied_set_that_takes_its_claims_along_stays),
+		CASE(an_applied_set_that_takes_its_claims_along_stays), CASE(what_another_bundle_made_stays),
+		CASE(what_another_bundle_cannot_tell_stops_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
