@@ -1,6 +1,7 @@
 #!/bin/sh
 # clearml-sites.sh: what manifests/clearml makes of site files: every example and mode rendered, against texts that were
-# read by people (tests/data/clearml/*.yaml), and what is said about site files that are wrong (broken.txt).
+# read by people (tests/data/clearml/*.yaml), and what is said about site files that are wrong (broken.txt). The scripts
+# of the backups are run out of these texts.
 #
 #   UPDATE=1 sh tests/cli/clearml-sites.sh      writes these texts anew, for review with git diff
 set -u

@@ -13,90 +13,19 @@
  * every CLEARML__secure__credentials__NAME__user_key with its user_secret and role.
  */
 #include "../stand/http1.h"
+#include "state.h"
 
 #include <arpa/inet.h>
-#include <jansson.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <pthread.h>
 #include <signal.h>
 #include <time.h>
 #include <unistd.h>
 
-#define BODY_MAX (1u << 20)
-
 extern char **environ;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static char *document;                  /* of a store */
-static const char *store_host, *store_port, *listen_text;
-
-/* ---- the store's other half */
-
-static int dial(void)
-{
-	struct addrinfo hints = { .ai_socktype = SOCK_STREAM, .ai_family = AF_INET }, *list = NULL;
-	int fd = -1;
-
-	if (getaddrinfo(store_host, store_port, &hints, &list) != 0)
-		return -1;
-	fd = socket(AF_INET, SOCK_STREAM, 0);
-	if (fd >= 0 && connect(fd, list->ai_addr, list->ai_addrlen) < 0) {
-		close(fd);
-		fd = -1;
-	}
-	freeaddrinfo(list);
-	return fd;
-}
-
-/* One exchange; the answer's body, to be freed; NULL: no store. */
-static char *exchange(const char *method, const char *body)
-{
-	size_t n = body ? strlen(body) : 0, have = 0;
-	char *text = malloc(BODY_MAX + 1), head[256];
-	int fd = dial();
-	ssize_t k;
-
-	snprintf(head, sizeof head, "%s / HTTP/1.1\r\nHost: store\r\nConnection: close\r\nContent-Length: %zu\r\n\r\n", method, n);
-	if (fd < 0 || !send_all(fd, head, strlen(head)) || (n && !send_all(fd, body, n))) {
-		if (fd >= 0)
-			close(fd);
-		free(text);
-		return NULL;
-	}
-	while (have < BODY_MAX && (k = recv(fd, text + have, BODY_MAX - have, 0)) > 0)
-		have += (size_t)k;
-	close(fd);
-	text[have] = '\0';
-	char *start = strstr(text, "\r\n\r\n");
-	if (!start) {
-		free(text);
-		return NULL;
-	}
-	memmove(text, start + 4, strlen(start + 4) + 1);
-	return text;
-}
-
-static json_t *state_load(void)
-{
-	char *text = exchange("GET", NULL);
-	json_t *state = text ? json_loads(text, 0, NULL) : NULL;
-
-	if (text && !state)
-		state = json_pack("{s:[], s:[], s:[], s:{}, s:[], s:[]}", "companies", "users", "credentials", "settings", "queues",
-				  "applications");
-	free(text);
-	return state;
-}
-
-static bool state_save(json_t *state)
-{
-	char *text = json_dumps(state, JSON_COMPACT), *answered = text ? exchange("PUT", text) : NULL;
-	bool done = answered != NULL;
-
-	free(text);
-	free(answered);
-	return done;
-}
+static const char *listen_text;
 
 /* ---- small things */
 
@@ -538,7 +467,7 @@ static bool answer_call(struct request *r, json_t *state, const json_t *body)
 static bool serve_api(struct request *r, const char *text)
 {
 	if (strcmp(r->path, "/debug.ping") == 0) {
-		free(exchange("GET", NULL));
+		free(state_ask("GET", NULL));
 		return envelope(r, 200, "OK", json_pack("{s:s}", "msg", "because it trains"));
 	}
 	pthread_mutex_lock(&lock);
@@ -605,8 +534,7 @@ int main(int argc, char **argv)
 	if (argc < 3)
 		return 2;
 	serve = strcmp(argv[1], "api") == 0 ? serve_api : strcmp(argv[1], "store") == 0 ? serve_store : serve_text;
-	store_host = argc > 3 ? argv[3] : "";
-	store_port = argc > 4 ? argv[4] : "";
+	state_at(argc > 3 ? argv[3] : "", argc > 4 ? argv[4] : "");
 	listen_text = argc > 3 ? argv[3] : "";
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGTERM, _exit);
