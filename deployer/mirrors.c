@@ -164,7 +164,7 @@ static int make_containerd(const struct mirror_want *w, const struct strv *hosts
 
 /* ---- CRI-O: one file for all of them */
 
-/* `location` is what is tried after all mirrors, and `blocked` would block these too: it is the site registry, without a mirror. */
+/* `location` is what is tried after all mirrors: it is the site registry, and then there is nothing for a mirror to do. */
 static int make_crio(const struct mirror_want *w, const struct strv *hosts, struct mirror_files *out, struct err *e)
 {
 	struct buf *b = add_file(out, mirror_path(MIRROR_CRIO, NULL), false);
