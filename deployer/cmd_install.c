@@ -85,16 +85,6 @@ static int remember(struct site_run *run, struct err *e)
 	return applied_save(&run->session, st->stream, e) < 0 ? -1 : journal_set_installed(run->journal, about, e);
 }
 
-/* Everything that can be found wrong before the first write. */
-static int before(struct site_run *run, unsigned jobs, struct err *e)
-{
-	auto_findings struct findings findings = { 0 };
-	int r = preflight_ask(&run->engine, PREFLIGHT_INSTALL, jobs, &findings, e);
-
-	findings_tell(&findings);
-	return r < 0 ? -1 : findings_verdict(&findings, e);
-}
-
 static int check_frames(struct session *s, unsigned jobs, struct err *e)
 {
 	progress_begin("verify", bundle_size(s->bundle));
@@ -115,6 +105,28 @@ static int check_content(struct session *s, const struct install_opts *o, unsign
 	if (!gone && !o->no_push)
 		return 0;
 	return push_check(s, jobs, gone ? "give the bundle file" : "leave out --no-push", e);
+}
+
+static int ask(struct site_run *run, const struct install_opts *o, unsigned jobs, struct findings *out, struct err *e)
+{
+	bool pods;
+
+	if (preflight_look(&run->engine, jobs, out, &pods, e) < 0)
+		return -1;
+	/* Pods are the first that is written. Without them something has failed already, and nothing will be. */
+	if (pods && check_content(&run->session, o, jobs, e) < 0)
+		return -1;
+	return preflight_probes(&run->engine, PREFLIGHT_INSTALL, pods, out, e);
+}
+
+/* Everything that can be found wrong before an install begins. */
+static int before(struct site_run *run, const struct install_opts *o, unsigned jobs, struct err *e)
+{
+	auto_findings struct findings findings = { 0 };
+	int r = ask(run, o, jobs, &findings, e);
+
+	findings_tell(&findings);
+	return r < 0 ? -1 : findings_verdict(&findings, e);
 }
 
 static int push(struct site_run *run, const struct install_opts *o, struct push_report *report, struct err *e)
@@ -202,7 +214,7 @@ static int install(struct site_run *run, const struct install_opts *o, const cha
 	run->engine.from = o->from;
 	run->engine.retry = o->retry;
 	run->engine.take_ownership = o->take_ownership;
-	if (engine_begin(&run->engine, e) < 0 || before(run, jobs, e) < 0 || check_content(&run->session, o, jobs, e) < 0)
+	if (engine_begin(&run->engine, e) < 0 || before(run, o, jobs, e) < 0)
 		return -1;
 	return write_phase(run, o, jobs, e);
 }

@@ -193,7 +193,7 @@ static void begin(struct asking *a, bool *out_able)
 	*out_able = able;
 }
 
-int preflight_ask(struct engine *g, enum preflight_mode mode, unsigned jobs, struct findings *out, struct err *e)
+int preflight_look(struct engine *g, unsigned jobs, struct findings *out, bool *out_pods, struct err *e)
 {
 	struct asking a = { g, g->session, g->steps, jobs, out };
 	auto_wants struct wants wants = WANTS_INIT;
@@ -207,7 +207,13 @@ int preflight_ask(struct engine *g, enum preflight_mode mode, unsigned jobs, str
 	preflight_cluster(g, &wants, able, out);
 
 	/* Their images go to the registry first. */
-	bool pods = able && out->rows[0]->result != FOUND_FAIL;
+	*out_pods = able && out->rows[0]->result != FOUND_FAIL;
+	return 0;
+}
 
-	return preflight_probes(g, mode, pods, out, e) < 0 ? err_wrap(e, "probes") : 0;
+int preflight_ask(struct engine *g, enum preflight_mode mode, unsigned jobs, struct findings *out, struct err *e)
+{
+	bool pods;
+
+	return preflight_look(g, jobs, out, &pods, e) < 0 ? -1 : preflight_probes(g, mode, pods, out, e);
 }

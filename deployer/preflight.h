@@ -20,6 +20,9 @@ enum preflight_mode {
  * was found until then. g->skip holds ids to leave out. engine_begin was called. Probes in pods take a namespace of their own,
  * airgap-probe, that is gone afterwards, and their images in the registry: only those are pushed. */
 int preflight_ask(struct engine *g, enum preflight_mode mode, unsigned jobs, struct findings *out, struct err *e) MUST_CHECK;
+/* The first part of it, which writes nothing to the cluster: all but the rows of preflight_probes. *out_pods: a failure, if
+ * there is one, does not keep them from being asked. */
+int preflight_look(struct engine *g, unsigned jobs, struct findings *out, bool *out_pods, struct err *e) MUST_CHECK;
 
 /* The rows of what the run asks of the cluster. What cannot be known is a warning. */
 void preflight_cluster(struct engine *g, struct wants *wants, bool asking, struct findings *out);

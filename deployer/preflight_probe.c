@@ -397,7 +397,7 @@ static int find_nodes(struct probing *p, struct err *e)
 	return 0;
 }
 
-int preflight_probes(struct engine *g, enum preflight_mode mode, bool asking, struct findings *out, struct err *e)
+static int probe(struct engine *g, enum preflight_mode mode, bool asking, struct findings *out, struct err *e)
 {
 	CLEANUP(probing_release) struct probing p = { .engine = g, .mode = mode, .lock = PTHREAD_MUTEX_INITIALIZER, .out = out };
 
@@ -413,4 +413,9 @@ int preflight_probes(struct engine *g, enum preflight_mode mode, bool asking, st
 	for (size_t i = 0; i < out->n; i++)
 		findings_sort_lines(out->rows[i]);
 	return 0;
+}
+
+int preflight_probes(struct engine *g, enum preflight_mode mode, bool asking, struct findings *out, struct err *e)
+{
+	return probe(g, mode, asking, out, e) < 0 ? err_wrap(e, "probes") : 0;
 }
