@@ -36,5 +36,17 @@ int call_ask(struct call_server *c, const char *part, const struct step_request 
 	     struct err *e) MUST_CHECK;
 /* The call of a step with `members`, after what is to go was removed. */
 int call_members(struct call_server *c, struct err *e) MUST_CHECK;
+/* Takes away again what it remembers to have added, but for these. */
+int call_members_undo(struct call_server *c, const json_t *kept, struct err *e) MUST_CHECK;
 /* The failure of the last request is one that retry.on names. */
 bool call_may_retry(const struct call_server *c, const struct err *e);
+
+/* ---- a step that goes ---- */
+
+struct removal;
+/* What undoes it may be sent: this machine's journal says so, too, or it holds nothing but what Calls saved and Secret steps make. */
+bool call_may_send(const struct removal *r, const struct step *s);
+/* A step that stays and finds the same thing; NULL = none. */
+const struct step *call_found_by(const struct removal *r, const struct step *s);
+/* Items that steps which stay put into the same list, owned. */
+json_t *call_members_kept(const struct removal *r, const struct step *s) MUST_CHECK;

@@ -82,3 +82,17 @@ int call_members(struct call_server *c, struct err *e)
 		return -1;
 	return remember(c, now, e);
 }
+
+int call_members_undo(struct call_server *c, const json_t *kept, struct err *e)
+{
+	auto_json json_t *before = NULL;
+
+	if (remembered(c, &before, e) < 0)
+		return -1;
+
+	auto_json json_t *gone = without(before, kept);
+
+	if (json_array_size(gone) && call_open(c, CALL_ACT, e) < 0)
+		return -1;
+	return send(c, "members.remove", &c->step->call.members.remove, gone, e);
+}

@@ -505,16 +505,43 @@ static int revoke(struct call_server *c, struct err *e)
 	return ask_list(c, CALL_ACT, &l.found, e) < 0 ? -1 : revoke_found(c, &l, "the site does not say it any more", e);
 }
 
+/* 1: undone. 0: not for us to do; said. */
+static int undo(struct removal *r, struct call_server *c, struct err *e)
+{
+	const struct step *s = c->step, *other;
+
+	if (!call_may_send(r, s)) {
+		strv_pushf(r->said, "%s: what undoes %s would send a file, a variable or a Secret that the journal in the cluster names, and "
+			   "this machine did not write it: prune on the machine that installed it, or undo it by hand", s->id,
+			   s->call.request.url);
+		return 0;
+	}
+	if (s->call.members.key) {
+		auto_json json_t *kept_items = call_members_kept(r, s);
+
+		return call_members_undo(c, kept_items, e) < 0 ? -1 : 1;
+	}
+	other = call_found_by(r, s);
+	if (other) {
+		log_debug("%s: not revoked: %s finds the same", s->id, other->id);
+		return 1;
+	}
+	return revoke(c, e) < 0 ? -1 : 1;
+}
+
 int step_call_remove(struct removal *r, const struct step *s, struct err *e)
 {
 	auto_call_server struct call_server c = { .engine = r->engine, .step = s };
 
-	if (s->call.revoke.url) {
-		if (revoke(&c, e) < 0)
-			return -1;
+	if (s->call.revoke.url || s->call.members.key) {
+		int undone = undo(r, &c, e);
+
+		if (undone <= 0)
+			return undone;
 	} else if (json_object_size(s->call.save)) {
 		strv_pushf(r->said, "%s: what %s made stays there: no call is known that undoes it", s->id, s->call.request.url);
 	}
 	forget_all(&c);
+	secrets_forget(r->engine->secrets, s, STEP_MEMBERS);
 	return secrets_save(r->engine->secrets, e) < 0 ? -1 : 1;
 }

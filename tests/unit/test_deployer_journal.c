@@ -381,6 +381,45 @@ TEST(what_a_step_made_is_known_until_it_is_removed)
 	journal_close(j);
 }
 
+static void add_made(const char *state_dir, const char *made)
+{
+	auto_json json_t *doc = json_pack("{s:s}", "kind", made);
+	struct journal_record r = { .step = (char *)"Call/a", .result = (char *)"done", .made = doc };
+
+	session.state_dir = (char *)state_dir;
+
+	auto_journal struct journal *j = opened(true);
+
+	assert_ok(journal_add(j, &r, &e), e);
+	assert_true(journal_made_here(j, "Call/a"));
+	cluster_as_applied();
+}
+
+static bool made_here(const char *state_dir)
+{
+	session.state_dir = (char *)state_dir;
+
+	auto_journal struct journal *j = opened(false);
+
+	assert_non_null(journal_last(j, "Call/a")->made);
+	return journal_made_here(j, "Call/a");
+}
+
+TEST(what_this_machine_did_not_write_is_told_apart)
+{
+	auto_free char *elsewhere = fs_join(dir, "elsewhere"), *nowhere = fs_join(dir, "nowhere");
+
+	add_made(dir, "x");
+	assert_true(made_here(dir));
+	assert_false(made_here(nowhere));
+	add_made(elsewhere, "x");
+	assert_true(made_here(dir));
+	add_made(elsewhere, "y");
+	assert_false(made_here(dir));
+	assert_true(made_here(elsewhere));
+	session.state_dir = dir;
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -395,6 +434,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(large_records_are_split_over_several_secrets, enter, leave),
 		cmocka_unit_test_setup_teardown(what_a_step_made_is_known_until_it_is_removed, enter, leave),
 		cmocka_unit_test_setup_teardown(what_is_installed_is_written_when_it_changed, enter, leave),
+		cmocka_unit_test_setup_teardown(what_this_machine_did_not_write_is_told_apart, enter, leave),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
