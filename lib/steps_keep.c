@@ -20,6 +20,38 @@ static json_t *identity(const json_t *object)
 			 jdoc_text(object, "metadata", "namespace", NULL));
 }
 
+/* "$(kind:body)" and nothing beside it. */
+static bool is_reference(const char *text)
+{
+	const char *end = text ? strchr(text, ')') : NULL;
+
+	return end && str_starts(text, "$(") && !end[1];
+}
+
+/* Keys of data are names, references are places: neither is a secret. A value that is written out is left out. */
+static json_t *secret_block(const json_t *block)
+{
+	json_t *out = json_copy((json_t *)block), *data = json_object(), *value;
+	const char *key;
+
+	json_object_foreach(json_object_get(block, "data"), key, value)
+		if (is_reference(json_string_value(value)))
+			json_object_set(data, key, value);
+	json_object_set_new(out, "data", data);
+	return out;
+}
+
+/* Without what is sent to make it and to look after it. */
+static json_t *call_block(const json_t *block)
+{
+	static const char *const unneeded[] = { "body", "unless", "update", "expect", "retry" };
+	json_t *out = json_copy((json_t *)block);
+
+	for (size_t i = 0; i < ARRAY_LEN(unneeded); i++)
+		json_object_del(out, unneeded[i]);
+	return out;
+}
+
 static void keep_block(const struct step *s, const json_t *objects, json_t *doc)
 {
 	json_t *list;
@@ -37,6 +69,12 @@ static void keep_block(const struct step *s, const json_t *objects, json_t *doc)
 		json_array_foreach(objects, i, o)
 			json_array_append_new(list, identity(o));
 		json_object_set_new(doc, "apply", json_pack("{s:o}", "objects", list));
+		break;
+	case STEP_SECRET:
+		json_object_set_new(doc, "secret", secret_block(json_object_get(s->doc, "secret")));
+		break;
+	case STEP_CALL:
+		json_object_set_new(doc, "call", call_block(json_object_get(s->doc, "call")));
 		break;
 	default:
 		if (blocks[s->kind])

@@ -162,6 +162,34 @@ TEST(a_kept_step_tells_what_it_takes_to_remove_it_and_no_more)
 		"{\"apiVersion\":\"airgap/v1\",\"kind\":\"Wait\",\"metadata\":{\"name\":\"w\"},\"needs\":[\"Apply/a\"]}");
 }
 
+TEST(values_that_are_written_out_are_not_kept)
+{
+	auto_steps struct steps all = { 0 }, again = { 0 };
+	auto_json json_t *secret = NULL;
+	auto_json json_t *call = NULL;
+	auto_buf struct buf text = BUF_INIT(1 << 16);
+
+	parse(STEP("Namespace", "in", "namespace: {name: in}")
+	      STEP("Secret", "s", "secret: {namespaces: [in], name: s, data: {a: hunter2, b: '$(generate:hex:16)', c: 'hunter2:$(env:P)', d: '$(env:P)hunter2', "
+		   "e: '$(env:P)$(env:Q)'}}")
+	      STEP("Call", "c", "call: {url: 'http://h/make', body: {password: hunter2}, expect: 'a=hunter2', retry: {for: 1m}, save: {id: data.id}, "
+		   "unless: {saved: [id], check: {url: /look, body: {password: hunter2}}}, "
+		   "find: {url: /find, body: {}, items: list, where: {name: red}, save: {id: id}}, "
+		   "update: {when: {password: hunter2}, url: /update, body: {password: hunter2}}, "
+		   "revoke: {url: /revoke, body: {id: '$(secret:c/id)'}}}"), &all);
+	secret = kept(&all, 1);
+	call = kept(&all, 2);
+	assert_ok(jdoc_dump(json_object_get(secret, "secret"), &text, &e), e);
+	assert_ok(jdoc_dump(json_object_get(call, "call"), &text, &e), e);
+	assert_string_equal(buf_str(&text), "{\"data\":{\"b\":\"$(generate:hex:16)\"},\"name\":\"s\",\"namespaces\":[\"in\"]}"
+		"{\"find\":{\"body\":{},\"items\":\"list\",\"save\":{\"id\":\"id\"},\"url\":\"/find\",\"where\":{\"name\":\"red\"}},"
+		"\"revoke\":{\"body\":{\"id\":\"$(secret:c/id)\"},\"url\":\"/revoke\"},\"save\":{\"id\":\"data.id\"},\"url\":\"http://h/make\"}");
+	assert_ok(steps_recall("Secret/s", secret, &again, &e), e);
+	assert_ok(steps_recall("Call/c", call, &again, &e), e);
+	assert_non_null(again.items[0].doc);
+	assert_non_null(again.items[1].doc);
+}
+
 TEST(what_is_not_known_is_left_alone)
 {
 	static const struct { const char *id, *doc; } cases[] = {
@@ -237,6 +265,7 @@ int main(void)
 		cmocka_unit_test(needs_that_lead_in_a_circle_end),
 		cmocka_unit_test(the_command_by_hand_is_exact),
 		cmocka_unit_test(a_kept_step_tells_what_it_takes_to_remove_it_and_no_more),
+		cmocka_unit_test(values_that_are_written_out_are_not_kept),
 		cmocka_unit_test(what_is_not_known_is_left_alone),
 		cmocka_unit_test(a_step_leaves_until_it_is_removed),
 	};
