@@ -35,7 +35,7 @@ static int look(void *ctx, unsigned worker, size_t i, struct err *e)
 
 static void summarize(const struct site_run *run, const struct step_line *lines)
 {
-	size_t enter = 0, change = 0, leave = run->leaving.steps.n;
+	size_t enter = 0, change = 0, leave = run->leaving.told;
 
 	for (size_t i = 0; i < run->steps.n; i++) {
 		enter += lines[i].state == STEP_NEW;
@@ -48,7 +48,7 @@ static void summarize(const struct site_run *run, const struct step_line *lines)
 /* The steps of the site as they are, then those that leave. */
 static int report(struct site_run *run, unsigned jobs, bool json, struct err *e)
 {
-	size_t n = run->steps.n + run->leaving.steps.n;
+	size_t n = run->steps.n + run->leaving.told;
 	struct step_line *lines = xcalloc(n, sizeof(*lines));
 	struct looking l = { run, lines };
 	int r = pool_each(jobs, run->steps.n, look, &l, e);

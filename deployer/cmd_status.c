@@ -74,7 +74,7 @@ int status_run(const void *opts, char **args, struct err *e)
 	    check_references(&run, e) < 0 || engine_begin(&run.engine, e) < 0)
 		return -1;
 
-	size_t all = run.steps.n + run.leaving.steps.n;
+	size_t all = run.steps.n + run.leaving.told;
 	struct step_line *lines = xcalloc(all, sizeof(*lines));
 	struct looking l = { &run, lines };
 	int r = pool_each(jobs, run.steps.n, look, &l, e);

@@ -399,6 +399,12 @@ static char *copy_text(const char *s, size_t max)
 	return s ? xstrndup(s, max) : NULL;
 }
 
+/* Too large to be kept. The record before would say what is no longer so: what the step made is not known. */
+static json_t *unknown(const json_t *made)
+{
+	return json_pack("{s:O*, s:O*}", "needs", json_object_get(made, "needs"), "protect", json_object_get(made, "protect"));
+}
+
 int journal_add(struct journal *j, const struct journal_record *r, struct err *e)
 {
 	char now[SYSTEM_TIME];
@@ -408,7 +414,7 @@ int journal_add(struct journal *j, const struct journal_record *r, struct err *e
 	mine.when = xstrdup(system_now(now));
 	mine.result = xstrdup(r->result);
 	mine.note = copy_text(r->note, NOTE_MAX);
-	mine.made = made_size(r->made) == SIZE_MAX ? NULL : json_incref(r->made);
+	mine.made = made_size(r->made) == SIZE_MAX ? unknown(r->made) : json_incref(r->made);
 
 	pthread_mutex_lock(&j->lock);
 

@@ -9,6 +9,7 @@
  *
  * `made` is the step as steps_keep has it, given with `started`: what has to be known to remove it when no site says it any
  * more. A later record without one keeps it, but for `removed`, which ends the step. References in it are not resolved.
+ * More than 512 KiB is not kept: then no more than `needs` and `protect` is, and what the step made is not known.
  */
 #pragma once
 

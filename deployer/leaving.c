@@ -146,7 +146,9 @@ static char *command_of(const struct step *s)
 
 static const char *reason(const struct step *s)
 {
-	if (!s->doc && step_kind_lasts(s->kind))
+	if (!step_kind_lasts(s->kind))
+		return NULL;
+	if (!s->doc)
 		return "what it made was not recorded: remove it by hand";
 	return s->protect ? "protected" : NULL;
 }
@@ -206,6 +208,7 @@ void leaving_order(struct leaving *out)
 		size_t i = next_to_go(all, placed);
 
 		placed[i] = true;
+		out->told += step_kind_lasts(all->items[i].kind);
 		out->rows[n] = (struct leaving_row){ .step = &all->items[i], .held = why[i] && !reason(&all->items[i]),
 						      .command = command_of(&all->items[i]) };
 		out->rows[n].stays = TAKE(why[i]);

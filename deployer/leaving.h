@@ -22,6 +22,7 @@ struct leaving_row {
 struct leaving {
 	struct steps steps;             /* needs are indices into it */
 	struct leaving_row *rows;       /* one per step, in the order in which they go: before what they need */
+	size_t told;                    /* steps that made something. Of the others nobody is told: --prune forgets them */
 };
 #define auto_leaving CLEANUP(leaving_release)
 

@@ -66,6 +66,8 @@ static void pruning_release(struct pruning *p)
 
 static void say_stays(struct strv *said, const struct leaving_row *row, const char *why)
 {
+	if (!step_kind_lasts(row->step->kind))
+		return;
 	strv_pushf(said, "%s: %s%s%s", row->step->id, why, row->command ? ": " : "", row->command ? row->command : "");
 }
 
@@ -85,7 +87,7 @@ static void visit(struct pruning *p, const struct leaving_row *row)
 			say_stays(&p->out->said, row, row->stays);
 	}
 	p->stays[row->step - p->leaving->steps.items] = gone <= 0;
-	if (gone > 0) {
+	if (gone > 0 && step_kind_lasts(row->step->kind)) {
 		p->out->removed++;
 		progress_item("%s: removed", row->step->id);
 	}

@@ -66,26 +66,30 @@ void report_leaving(const struct leaving *l, struct step_line *out)
 	for (size_t i = 0; i < l->steps.n; i++) {
 		const struct leaving_row *row = &l->rows[i];
 
-		out[i] = (struct step_line){ .id = row->step->id, .state = STEP_LEAVING, .protect = row->step->protect,
+		if (!step_kind_lasts(row->step->kind))
+			continue;
+		*out = (struct step_line){ .id = row->step->id, .state = STEP_LEAVING, .protect = row->step->protect,
 					     .note = row->stays ? row->stays : "kept: `deployer install --prune` removes it",
 					     .command = row->command };
-		leaving_made(row->step, &out[i].diff);
+		leaving_made(row->step, &out++->diff);
 	}
 }
 
 void report_left(const struct leaving *l, bool each)
 {
-	size_t going = 0, n = l->steps.n;
+	size_t going = 0, n = l->told;
 
-	for (size_t i = 0; i < n; i++)
-		going += !l->rows[i].stays;
+	for (size_t i = 0; i < l->steps.n; i++)
+		going += step_kind_lasts(l->rows[i].step->kind) && !l->rows[i].stays;
 	if (n == 0)
 		return;
 	printf("%zu step%s of an earlier install %s not in the site any more and kept: `deployer install --prune` removes %zu\n", n,
 	       n == 1 ? "" : "s", n == 1 ? "is" : "are", going);
-	for (size_t i = 0; each && i < n; i++) {
+	for (size_t i = 0; each && i < l->steps.n; i++) {
 		const struct leaving_row *row = &l->rows[i];
 
+		if (!step_kind_lasts(row->step->kind))
+			continue;
 		printf("- %s", row->step->id);
 		if (row->stays)
 			printf(": %s%s%s", row->stays, row->command ? ": " : "", row->command ? row->command : "");

@@ -381,6 +381,24 @@ TEST(what_a_step_made_is_known_until_it_is_removed)
 	journal_close(j);
 }
 
+TEST(what_is_too_large_is_not_taken_for_what_was_before)
+{
+	auto_free char *much = xcalloc(1, 600 << 10);
+	auto_json json_t *small = json_pack("{s:s, s:b}", "kind", "Apply", "protect", true);
+	auto_json json_t *want = json_pack("{s:b}", "protect", true);
+	auto_journal struct journal *j = opened(true);
+	struct journal_record r = { .step = (char *)"Apply/a", .result = (char *)"done", .made = small };
+
+	assert_ok(journal_add(j, &r, &e), e);
+	memset(much, 'x', (600 << 10) - 1);
+
+	auto_json json_t *large = json_pack("{s:s, s:b}", "kind", much, "protect", true);
+
+	r.made = large;
+	assert_ok(journal_add(j, &r, &e), e);
+	assert_true(json_equal(journal_last(j, "Apply/a")->made, want));
+}
+
 static void add_made(const char *state_dir, const char *made)
 {
 	auto_json json_t *doc = json_pack("{s:s}", "kind", made);
@@ -434,6 +452,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(large_records_are_split_over_several_secrets, enter, leave),
 		cmocka_unit_test_setup_teardown(what_a_step_made_is_known_until_it_is_removed, enter, leave),
 		cmocka_unit_test_setup_teardown(what_is_installed_is_written_when_it_changed, enter, leave),
+		cmocka_unit_test_setup_teardown(what_is_too_large_is_not_taken_for_what_was_before, enter, leave),
 		cmocka_unit_test_setup_teardown(what_this_machine_did_not_write_is_told_apart, enter, leave),
 	};
 

@@ -373,6 +373,25 @@ TEST(what_another_bundle_made_stays)
 	assert_true(is_there("live/namespace/in"));
 }
 
+#define WAIT(name, needs) \
+	STEP("Wait", name, "needs: [" needs "]\nwait: {until: Exists, object: {apiVersion: v1, kind: Pod, namespace: in, name: p}}")
+
+TEST(a_step_that_made_nothing_is_forgotten_in_silence)
+{
+	auto_leaving struct leaving l = { 0 };
+
+	done_before(MAP("a", "") WAIT("w", "Apply/a") STEP("Apply", "b", "protect: true\nneeds: [w]\napply: {namespace: in, objects: [" OBJECT("ConfigMap", "b") "]}")
+		    WAIT("v", ""));
+	site_says(MAP("x", ""));
+	leaving_find(journal, &site, &l);
+	assert_int_equal(l.steps.n, 4);
+	assert_int_equal(l.told, 2);
+	assert_pruned(" |0| Apply/b: protected: kubectl delete configmap/b --namespace in; "
+		      "Apply/a: Wait/w needs it, and stays: kubectl delete configmap/a --namespace in");
+	assert_string_equal(journal_last(journal, "Wait/v")->result, "removed");
+	assert_string_equal(journal_last(journal, "Wait/w")->result, "done");
+}
+
 TEST(what_another_bundle_cannot_tell_stops_it)
 {
 	auto_free char *ignored = NULL;
@@ -397,7 +416,7 @@ int main(void)
 		CASE(a_release_stays_when_helm_would_take_more_than_it_made),
 		CASE(what_helm_keeps_is_no_reason_and_a_note_on_the_object_alone_keeps_nothing),
 		CASE(an_applied_set_that_takes_its_claims_along_stays), CASE(what_another_bundle_made_stays),
-		CASE(what_another_bundle_cannot_tell_stops_it),
+		CASE(what_another_bundle_cannot_tell_stops_it), CASE(a_step_that_made_nothing_is_forgotten_in_silence),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
