@@ -2,6 +2,7 @@
 #include "applied.h"
 #include "commands.h"
 #include "installed.h"
+#include "keep.h"
 #include "lease.h"
 #include "preflight.h"
 #include "prune.h"
@@ -104,6 +105,8 @@ static int check_content(struct session *s, const struct install_opts *o, unsign
 		return -1;
 	if (!gone && !o->no_push)
 		return 0;
+	if (gone && keep_check(s, jobs, e) < 0)
+		return -1;
 	return push_check(s, jobs, gone ? "give the bundle file" : "leave out --no-push", e);
 }
 

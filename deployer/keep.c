@@ -4,6 +4,7 @@
 #include "system.h"
 
 #include <airgap/log.h>
+#include <airgap/pool.h>
 
 #define HEAD_MAX (HEAD_JSON_MAX + 2u * HEAD_TABLE_MAX + (1u << 20))    /* members, and what stands around them */
 
@@ -168,11 +169,33 @@ int keep_make(const struct session *s, struct keep *out, struct err *e)
 
 /* ---- without the file ---- */
 
+#define LOST "repository '%s': the registry has lost it: give the bundle file, whose push brings it back"
+
+/* 1: the registry does not have the blob. Some refuse the question alone: then the content itself is asked for. */
+static int ask_lost(struct session *s, const struct digest *d, struct err *e)
+{
+	auto_buf struct buf byte = BUF_INIT(1);
+	const struct http_range first = { .end = 1 };
+	const struct sink to = { buf_sink_write, &byte };
+	struct err why = { 0 };
+	uint64_t size;
+	int there = registry_blob_head(s->registry, s->kept_in, d, &size, e);
+
+	if (there)
+		return MIN(there, 0);
+	return registry_blob_range(s->registry, s->kept_in, d, UINT64_MAX, &first, &to, &why) < 0 && why.code == ERR_NETWORK;
+}
+
 static int fetch(void *session, const struct digest *d, uint64_t size, const struct sink *to, struct err *e)
 {
 	struct session *s = session;
 
-	return registry_blob_get(s->registry, s->kept_in, d, size, 0, to, e);
+	if (registry_blob_get(s->registry, s->kept_in, d, size, 0, to, e) == 0)
+		return 0;
+
+	struct err ignored = { 0 };
+
+	return e->code == ERR_NETWORK && ask_lost(s, d, &ignored) == 1 ? err_set(e, ERR_PREFLIGHT, LOST, s->kept_in) : -1;
 }
 
 /* The head's bytes: of what the registry says it is, compared with the digest that it says. */
@@ -230,4 +253,36 @@ int keep_open(struct session *s, const char *stream, const struct digest *id, st
 	if (bundle_statement(s->bundle)->expires < time(NULL))
 		log_warn("%s: has expired: it is taken because it is installed; bring a new one", name);
 	return 0;
+}
+
+struct checking { struct session *session; const struct oci_blob *blobs; bool *lost; };
+
+static int check_one(void *ctx, unsigned worker, size_t i, struct err *e)
+{
+	struct checking *c = ctx;
+	int lost = ask_lost(c->session, &c->blobs[i].digest, e);
+
+	(void)worker;
+	c->lost[i] = lost == 1;
+	return MIN(lost, 0);
+}
+
+int keep_check(struct session *s, unsigned jobs, struct err *e)
+{
+	CLEANUP(keep_release) struct keep k = KEEP_INIT;
+
+	list_content(&s->contents, &k);
+
+	auto_free bool *lost = xcalloc(k.n_content + 1, sizeof(*lost));
+	struct checking c = { s, k.content, lost };
+	size_t n = 0;
+
+	if (pool_each(jobs, k.n_content, check_one, &c, e) < 0)
+		return -1;
+	for (size_t i = 0; i < k.n_content; i++)
+		n += lost[i];
+	if (!n)
+		return 0;
+	err_set(e, ERR_PREFLIGHT, LOST, s->kept_in);
+	return err_wrap(e, "%zu of %zu charts and files", n, k.n_content);
 }

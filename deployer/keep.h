@@ -53,3 +53,5 @@ void keep_reader_close(struct keep_reader *r);
 /* s->bundle from the registry, which session_registry opened: the one of this stream with this id, which is installed.
  * ERR_PREFLIGHT: not there. ERR_DIGEST: there is another under its name. Else as bundle_open, and as registry.h. */
 int keep_open(struct session *s, const char *stream, const struct digest *id, struct err *e) MUST_CHECK;
+/* After it, before the first write. 0: the registry has every chart and file. ERR_PREFLIGHT: it has lost some. */
+int keep_check(struct session *s, unsigned jobs, struct err *e) MUST_CHECK;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What the registry keeps of a bundle: the head, made again from what was judged, and the manifest that names the rest. */
 #include "made.h"
+#include "served.h"
 
 #include <deployer/keep.h>
 
@@ -149,6 +150,122 @@ TEST(a_long_head_is_read_from_anywhere)
 	assert_err(from.seek(from.ctx, want.len + 1, &e), e, ERR_BUG);
 }
 
+/* ---- a registry that has what an earlier push left, or not all of it */
+
+static struct keep left = KEEP_INIT;
+static _Atomic int head_status, get_status;     /* for the file's blob */
+
+static void answer(const struct asked *a, struct buf *out)
+{
+	static const char *const texts[] = { "one", "three" };
+	char hex[DIGEST_HEX];
+	bool head = strcmp(a->method, "HEAD") == 0;
+	const void *p = NULL;
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(texts); i++) {
+		struct digest d = digest_of(texts[i], strlen(texts[i]));
+
+		if (!strstr(a->target, digest_hex(&d, hex)))
+			continue;
+		if (i == 1 && (head ? head_status : get_status) != 200) {
+			served_text(out, head ? head_status : get_status, "", "");
+			return;
+		}
+		p = texts[i];
+		n = strlen(texts[i]);
+	}
+	if (strstr(a->target, "/manifests/")) {
+		p = left.manifest.ptr;
+		n = left.manifest.len;
+	} else if (strstr(a->target, digest_hex(&left.head.digest, hex))) {
+		p = made.file.ptr;
+		n = left.head.size;
+	}
+	if (p && *a->range && !head)
+		n = 1;
+	buf_putf(out, "HTTP/1.1 %d X\r\n", !p ? 404 : *a->range ? 206 : 200);
+	if (strstr(a->target, "/manifests/"))
+		buf_putf(out, "Content-Type: " OCI_MANIFEST "\r\n");
+	if (p && *a->range)
+		buf_putf(out, "Content-Range: bytes 0-0/5\r\n");
+	buf_putf(out, "Content-Length: %zu\r\n\r\n", n);
+	if (!head && n)
+		buf_put(out, p, n);
+}
+
+struct remote { struct session s; struct served server; char *host; struct common_opts opts; };
+
+static void remote_open(struct remote *r)
+{
+	struct http_options h = { .tries = 1 };
+	struct registry_options o = { .plain_http = true, .push = true };
+
+	*r = (struct remote){ 0 };
+	assert_ok(keep_make(&session, &left, &e), e);
+	served_start(&r->server, answer);
+	r->host = xasprintf("127.0.0.1:%u", r->server.port);
+	r->s.opts = &r->opts;
+	r->s.policy = keys.policy;
+	r->s.site.registry.host = r->host;
+	r->s.contents = session.contents;
+	r->s.http = http_new(&h, &e);
+	r->s.registry = registry_open(r->s.http, r->host, &o, &e);
+	assert_non_null(r->s.registry);
+	assert_ok(keep_open(&r->s, bundle_statement(session.bundle)->stream, bundle_id(session.bundle), &e), e);
+}
+
+static void remote_close(struct remote *r)
+{
+	bundle_close(r->s.bundle);
+	registry_close(r->s.registry);
+	http_free(r->s.http);
+	served_stop(&r->server);
+	free(r->s.kept_in);
+	free(r->host);
+	keep_release(&left);
+}
+
+TEST(what_the_registry_has_lost_is_found_before_it_is_wanted)
+{
+	static const struct { int head, get; bool lost; } cases[] = {
+		{ 200, 200, false }, { 404, 404, true }, { 405, 200, false }, { 403, 200, false }
+	};
+	struct remote r;
+
+	remote_open(&r);
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		head_status = cases[i].head;
+		get_status = cases[i].get;
+		if (!cases[i].lost) {
+			assert_ok(keep_check(&r.s, 2, &e), e);
+			continue;
+		}
+		assert_err(keep_check(&r.s, 2, &e), e, ERR_PREFLIGHT);
+		assert_true(str_starts(e.msg, "1 of 2 charts and files: repository 'bundles/"));
+		assert_true(str_ends(e.msg, "the registry has lost it: give the bundle file, whose push brings it back"));
+	}
+	head_status = 500;
+	assert_int_equal(keep_check(&r.s, 2, &e), -1);
+	assert_int_not_equal(e.code, ERR_PREFLIGHT);
+	remote_close(&r);
+}
+
+TEST(who_wants_what_it_has_lost_is_told_what_to_do)
+{
+	struct digest one = digest_of("one", 3), three = digest_of("three", 5);
+	auto_buf struct buf out = BUF_INIT(100);
+	struct remote r;
+
+	head_status = get_status = 404;
+	remote_open(&r);
+	assert_ok(bundle_blob_load(r.s.bundle, &one, &out, &e), e);
+	assert_string_equal(buf_str(&out), "one");
+	assert_err(bundle_blob_load(r.s.bundle, &three, &out, &e), e, ERR_PREFLIGHT);
+	assert_true(str_ends(e.msg, "the registry has lost it: give the bundle file, whose push brings it back"));
+	remote_close(&r);
+}
+
 #define CASE(name) cmocka_unit_test_setup_teardown(name, enter, leave)
 
 int main(void)
@@ -158,6 +275,8 @@ int main(void)
 		CASE(its_manifest_names_each_chart_and_file_once),
 		CASE(too_many_for_a_manifest_are_refused),
 		CASE(a_long_head_is_read_from_anywhere),
+		CASE(what_the_registry_has_lost_is_found_before_it_is_wanted),
+		CASE(who_wants_what_it_has_lost_is_told_what_to_do),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
