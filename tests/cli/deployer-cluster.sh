@@ -278,6 +278,12 @@ site 'app: {token: "$(secret:made/token)"}'
 fails 'a secret that a chart puts into a ConfigMap' 45 deployer install
 said 'its place is named' "chart 'app': app/templates/app.yaml: ConfigMap: data.leak"
 fails 'a step that does not exist' 2 deployer install --retry Release/none
+site
+python3 -c 'import sys
+b = bytearray(open(sys.argv[1], "rb").read()); b[len(b) * 6 // 10] ^= 1; open(sys.argv[2], "wb").write(b)' "$T/b.tar.zst" "$T/damaged.tar.zst"
+mark
+fails 'an image damaged in the file' 14 in_net "$B/bin/deployer" install "$T/damaged.tar.zst" --trust "$T/trust" --site "$T/site.yaml"
+is 'it is found before a pod asks anything' "$(writes)" ''
 ok 'nothing was installed by any of these' absent
 
 # ---- plan, install, status
@@ -388,6 +394,11 @@ for layer in 1 2; do flip "$(blob $layer)"; done
 fails 'charts that were altered' 14 gone install
 said 'which is said' "chart 't-site': .*content does not match"
 for layer in 1 2; do flip "$(blob $layer)"; done
+lost=$(blob 1)
+mv "$lost" "$T/blob"
+fails 'a chart that the registry has lost' 44 gone install
+said 'it says what to do' "repository 'bundles/.*': the registry has lost it: give the bundle file"
+mv "$T/blob" "$lost"
 cp "$tag/current/link" "$T/link"
 state=$T/elsewhere3
 ok 'a later bundle of the stream is pushed, not installed' in_net "$B/bin/deployer" push "$T/later.tar.zst" --trust "$T/trust" --site "$T/site.yaml"
