@@ -204,13 +204,8 @@ static int install(struct site_run *run, const struct install_opts *o, const cha
 
 	if (o->prune && (o->only.n || o->from))
 		return err_set(e, ERR_USAGE, "--prune: comes after all steps are done: leave out --only and --from");
-	if (site_run_open(run, bundle, &o->common, e) < 0)
-		return -1;
-
-	auto_free char *lock_path = fs_join(run->session.state_dir, "lock");
-
-	if (fs_make_dirs(run->session.state_dir, 0700, e) < 0 || fs_lock(lock_path, &lock, e) < 0 ||
-	    site_run_steps(run, true, e) < 0 || check_cluster_state(run, e) < 0)
+	if (site_run_open(run, bundle, &o->common, e) < 0 || site_run_lock(run, &lock, e) < 0 || site_run_steps(run, true, e) < 0 ||
+	    check_cluster_state(run, e) < 0)
 		return -1;
 	run->engine.only = &o->only;
 	run->engine.skip = &o->skip;

@@ -3,6 +3,7 @@
 #include "preflight.h"
 #include "site_run.h"
 
+#include <airgap/fs.h>
 #include <airgap/pool.h>
 #include <airgap/proc.h>
 
@@ -25,9 +26,11 @@ int preflight_run(const void *opts, char **args, struct err *e)
 	auto_findings struct findings findings = { 0 };
 	unsigned jobs = o->common.jobs ? o->common.jobs : pool_jobs();
 	struct err verdict = { 0 };
+	auto_fd int lock = -1;
 
 	run.engine.skip = &o->skip;
-	if (site_run_open(&run, args[0], &o->common, e) < 0 || site_run_steps(&run, false, e) < 0 || engine_begin(&run.engine, e) < 0)
+	if (site_run_open(&run, args[0], &o->common, e) < 0 || site_run_lock(&run, &lock, e) < 0 || site_run_steps(&run, false, e) < 0 ||
+	    engine_begin(&run.engine, e) < 0)
 		return -1;
 	if (preflight_ask(&run.engine, PREFLIGHT_ALL, jobs, &findings, e) < 0) {
 		findings_tell(&findings);

@@ -18,7 +18,8 @@ enum preflight_mode {
 
 /* 0: every check has its row in `out`; findings_verdict says what they come to. -1: it could not be asked, and `out` has what
  * was found until then. g->skip holds ids to leave out. engine_begin was called. Probes in pods take a namespace of their own,
- * airgap-probe, that is gone afterwards, and their images in the registry: only those are pushed. */
+ * airgap-probe, that is gone afterwards, and their images in the registry: only those are pushed. ERR_LOCKED: another run has
+ * that namespace. */
 int preflight_ask(struct engine *g, enum preflight_mode mode, unsigned jobs, struct findings *out, struct err *e) MUST_CHECK;
 /* The first part of it, which writes nothing to the cluster: all but the rows of preflight_probes. *out_pods: a failure, if
  * there is one, does not keep them from being asked. */
@@ -29,4 +30,7 @@ void preflight_cluster(struct engine *g, struct wants *wants, bool asking, struc
 /* The rows of the probes and of the pull on every node. asking false: another check says that they cannot be asked.
  * -1: they could not be. */
 int preflight_probes(struct engine *g, enum preflight_mode mode, bool asking, struct findings *out, struct err *e) MUST_CHECK;
+/* Since when another run has this Namespace for its probes (borrowed); NULL: it may go, since nobody's name is on it, or the
+ * holder is known to be dead, or it is too old for one that still asks. now: seconds since 1970. */
+const char *preflight_held(const json_t *ns, int64_t now);
 bool preflight_skips(const struct engine *g, const char *id);

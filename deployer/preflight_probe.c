@@ -2,6 +2,7 @@
 /* Probe steps: asked before the first write, in pods of a namespace that is made for it and goes again. */
 #include "preflight.h"
 
+#include "lease.h"
 #include "mirrors.h"
 #include "pull.h"
 #include "push.h"
@@ -13,12 +14,16 @@
 #include <airgap/proc.h>
 
 #include <pthread.h>
+#include <time.h>
 
 #define PROBE_NAMESPACE "airgap-probe"
 #define MANAGED_BY      "app.kubernetes.io/managed-by"
 #define MANAGER         "airgap-deployer"
+#define HOLDER          "airgap/holder"
+#define HELD_SECONDS    600
 #define PULL_SECRET     "site-registry"
 #define AT_ONCE         4
+#define NODES_HIDDEN    "not known: you may not list nodes: ask for that right, or look yourself"
 
 /* One pod, or one command on this machine. */
 struct asked {
@@ -40,7 +45,8 @@ struct probing {
 	struct finding_row *pull_row;
 	struct strv ready;                      /* nodes */
 	const char *pull_secret;
-	bool made;                              /* the namespace, or some of it */
+	bool nodes_hidden;                      /* they may not be listed */
+	char *holder;                           /* our name on the namespace; NULL = it was not asked for yet */
 	pthread_mutex_t lock;
 	struct findings *out;
 };
@@ -189,7 +195,20 @@ static int push_images(const struct probing *p, struct err *e)
 	return push_all(s, &wanted, &ignored, e);
 }
 
-/* One that a killed run left goes first; one of somebody else's stays. */
+const char *preflight_held(const json_t *ns, int64_t now)
+{
+	const char *holder = jdoc_text(ns, "metadata", "annotations", HOLDER, NULL);
+	const char *since = jdoc_text(ns, "metadata", "creationTimestamp", NULL);
+	struct tm tm = { 0 };
+
+	if (!holder || lease_holder_is_dead(holder) || jdoc_text(ns, "metadata", "deletionTimestamp", NULL))
+		return NULL;
+	if (!since || !strptime(since, "%Y-%m-%dT%H:%M:%S", &tm) || timegm(&tm) + HELD_SECONDS < now)
+		return NULL;
+	return since;
+}
+
+/* One that a killed run left goes first; one of somebody else's, or of a run that is at work, stays. */
 static int clear_namespace(struct session *s, struct err *e)
 {
 	auto_json json_t *there = NULL;
@@ -200,7 +219,40 @@ static int clear_namespace(struct session *s, struct err *e)
 	if (!str_eq(jdoc_text(there, "metadata", "labels", MANAGED_BY, NULL), MANAGER))
 		return err_set(e, ERR_CONFLICT, "namespace " PROBE_NAMESPACE ": is there and not ours: rename it, or leave probes out "
 			       "with --skip ID");
+
+	const char *since = preflight_held(there, (int64_t)time(NULL));
+
+	if (since)
+		return err_set(e, ERR_LOCKED, "namespace " PROBE_NAMESPACE ": another run asks its probes there, since %s (%s): wait, or "
+			       "delete the namespace", since, jdoc_text(there, "metadata", "annotations", HOLDER, NULL));
 	return kubectl_delete(&s->kubectl, "namespace", NULL, PROBE_NAMESPACE, e);
+}
+
+/* Created, not applied: of two that find none only one may have it. */
+static int claim(struct probing *p, json_t *ns, struct err *e)
+{
+	struct session *s = p->engine->session;
+	int r = 1;
+
+	p->holder = lease_holder_name();
+	json_object_set_new(json_object_get(ns, "metadata"), "annotations", json_pack("{s:s}", HOLDER, p->holder));
+	for (unsigned i = 0; i < 2 && r > 0; i++)
+		r = clear_namespace(s, e) < 0 ? -1 : kubectl_create(&s->kubectl, ns, NULL, e);
+	return r > 0 ? err_set(e, ERR_LOCKED, "namespace " PROBE_NAMESPACE ": several runs want it: try again") : r;
+}
+
+/* If it has our name still: another run may have taken what it thought was left. */
+static void remove_namespace(const struct probing *p)
+{
+	struct kubectl *k = &p->engine->session->kubectl;
+	auto_json json_t *there = NULL;
+	struct err e = { 0 };
+	int r = p->holder ? kubectl_get(k, "namespace", NULL, PROBE_NAMESPACE, &there, &e) : 0;
+
+	if (r > 0 && str_eq(jdoc_text(there, "metadata", "annotations", HOLDER, NULL), p->holder))
+		r = kubectl_delete(k, "namespace", NULL, PROBE_NAMESPACE, &e);
+	if (r < 0)
+		log_warn("namespace " PROBE_NAMESPACE ": not removed: %s", e.msg);
 }
 
 static int make_namespace(struct probing *p, struct err *e)
@@ -216,10 +268,7 @@ static int make_namespace(struct probing *p, struct err *e)
 	if (level_of(p, &level, e) < 0)
 		return -1;
 	n.pod_security = (char *)level;
-	if (step_namespace_objects(p->engine, &n, &objects, e) < 0 || clear_namespace(s, e) < 0)
-		return -1;
-	p->made = true;
-	if (kubectl_apply(&s->kubectl, json_array_get(objects, 0), KUBECTL_APPLY, NULL, e) < 0)
+	if (step_namespace_objects(p->engine, &n, &objects, e) < 0 || claim(p, json_array_get(objects, 0), e) < 0)
 		return -1;
 	json_array_remove(objects, 0);
 	return kubectl_apply(&s->kubectl, objects, KUBECTL_APPLY, NULL, e);
@@ -263,17 +312,13 @@ static int ask_pull(struct probing *p, struct err *e)
 
 static int ask_in_pods(struct probing *p, struct err *e)
 {
-	struct err later = { 0 };
-
 	if (push_images(p, e) < 0)
 		return -1;
 
 	int r = make_namespace(p, e) < 0 || ask_pull(p, e) < 0 ? -1 : pool_each(AT_ONCE, p->pods.n, ask, &p->pods, e);
 	int sig = proc_interrupt_take();        /* what signs in to the registry must not stay there */
 
-	/* One that is not ours was refused before. */
-	if (p->made && kubectl_delete(&p->engine->session->kubectl, "namespace", NULL, PROBE_NAMESPACE, &later) < 0)
-		log_warn("namespace " PROBE_NAMESPACE ": not removed: %s", later.msg);
+	remove_namespace(p);
 	proc_interrupt_give(sig);
 	return r;
 }
@@ -286,6 +331,7 @@ static void probing_release(struct probing *p)
 	free(p->pods.items);
 	strv_release(&p->ready);
 	strv_release(&p->pulled);
+	free(p->holder);
 	pthread_mutex_destroy(&p->lock);
 }
 
@@ -316,6 +362,10 @@ static int gather_one(struct probing *p, const struct step *s, bool asking, stru
 	}
 	if ((open = is_open(p, s, e)) <= 0)
 		return open;
+	if (s->probe.each && p->nodes_hidden) {
+		findings_say(row, FOUND_WARN, NODES_HIDDEN);
+		return 0;
+	}
 	if (in_pod(s) && p->mode == PREFLIGHT_LOOK) {
 		findings_skip(row, NULL);
 		log_info("%s: %s: asked by `deployer install`, in a pod", s->probe.id, s->probe.title);
@@ -373,7 +423,7 @@ static void gather_pull(struct probing *p, bool asking)
 		choose_pulled(p);
 }
 
-/* On which nodes; one that is not Ready would be waited for in vain. */
+/* On which nodes; one that is not Ready would be waited for in vain. Whoever may not see them may still install. */
 static int find_nodes(struct probing *p, struct err *e)
 {
 	auto_json json_t *nodes = NULL;
@@ -387,8 +437,15 @@ static int find_nodes(struct probing *p, struct err *e)
 	}
 	if (!needed || p->mode == PREFLIGHT_LOOK)
 		return 0;
-	if (kubectl_list(&p->engine->session->kubectl, "nodes", NULL, NULL, &nodes, e) < 0)
-		return -1;
+	if (kubectl_list(&p->engine->session->kubectl, "nodes", NULL, NULL, &nodes, e) < 0) {
+		if (e->code != ERR_AUTH)
+			return -1;
+		p->nodes_hidden = true;
+		if (p->pulled.n)
+			findings_say(p->pull_row, FOUND_WARN, NODES_HIDDEN);
+		strv_release(&p->pulled);
+		return 0;
+	}
 	pull_nodes(nodes, &p->ready, &not_ready);
 	p->kind = mirror_kind_of(json_array_get(nodes, 0));
 	for (size_t i = 0; p->pulled.n && i < not_ready.n; i++)

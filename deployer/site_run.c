@@ -4,6 +4,8 @@
 #include "installed.h"
 #include "system.h"
 
+#include <airgap/fs.h>
+
 int site_run_open(struct site_run *r, const char *bundle, const struct common_opts *o, struct err *e)
 {
 	struct session *s = &r->session;
@@ -12,6 +14,13 @@ int site_run_open(struct site_run *r, const char *bundle, const struct common_op
 	    session_registry(s, e) < 0)
 		return -1;
 	return session_cluster(s, e);
+}
+
+int site_run_lock(const struct site_run *r, int *out_fd, struct err *e)
+{
+	auto_free char *path = fs_join(r->session.state_dir, "lock");
+
+	return fs_make_dirs(r->session.state_dir, 0700, e) < 0 ? -1 : fs_lock(path, out_fd, e);
 }
 
 int site_run_steps(struct site_run *r, bool writing, struct err *e)

@@ -19,6 +19,8 @@ struct site_run {
 
 /* Bundle (NULL = the installed one), site, tools, cluster, registry client. Reads only. */
 int site_run_open(struct site_run *r, const char *bundle, const struct common_opts *o, struct err *e) MUST_CHECK;
+/* One run at a time with this state folder: ERR_LOCKED. Held until *out_fd is closed. After site_run_open. */
+int site_run_lock(const struct site_run *r, int *out_fd, struct err *e) MUST_CHECK;
 /* Steps from the site chart, secrets and journal from the cluster. Reads only; writing = the journal will be written. */
 int site_run_steps(struct site_run *r, bool writing, struct err *e) MUST_CHECK;
 void site_run_release(struct site_run *r);

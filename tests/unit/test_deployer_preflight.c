@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "unit.h"
 
+#include "../../deployer/lease.h"
+#include "../../deployer/preflight.h"
 #include "../../deployer/pull.h"
 
 #include <airgap/yaml.h>
@@ -98,6 +100,46 @@ TEST(nodes_that_are_not_ready_are_told_apart)
 	assert_int_equal(not_ready.n, 2);
 }
 
+/* ---- the namespace of the probes */
+
+TEST(a_namespace_of_a_run_at_work_is_held)
+{
+#define MADE "creationTimestamp: '2000-01-01T00:00:00Z'"
+	auto_free char *alive = lease_holder_name();
+	auto_free char *dead = xstrdup(alive);
+	char *pid = strrchr(dead, '/');
+
+	*pid = '\0';
+	*strrchr(dead, '/') = '\0';
+
+	const struct { const char *holder, *more; int64_t age; bool held; } table[] = {
+		{ alive, MADE, 5, true },
+		{ "elsewhere/b1+pid:[1]/1/00000000", MADE, 5, true },
+		{ "elsewhere/b1+pid:[1]/1/00000000", MADE, 600, true },
+		{ "elsewhere/b1+pid:[1]/1/00000000", MADE, 601, false },
+		{ "elsewhere/b1+pid:[1]/1/00000000", MADE, -3600, true },       /* our clock is slow */
+		{ "elsewhere/b1+pid:[1]/1/00000000", MADE ", deletionTimestamp: '2000-01-01T00:00:01Z'", 5, false },
+		{ "elsewhere/b1+pid:[1]/1/00000000", "creationTimestamp: soon", 5, false },
+		{ "elsewhere/b1+pid:[1]/1/00000000", "name: x", 5, false },
+	};
+
+	for (size_t i = 0; i < ARRAY_LEN(table); i++) {
+		auto_free char *text = xasprintf("{metadata: {annotations: {airgap/holder: '%s'}, %s}}", table[i].holder, table[i].more);
+		auto_json json_t *ns = yaml(text);
+
+		assert_int_equal(preflight_held(ns, 946684800 + table[i].age) != NULL, table[i].held);
+	}
+
+	auto_free char *text = xasprintf("{metadata: {annotations: {airgap/holder: '%s/2147483646/00000000'}, " MADE "}}", dead);
+	auto_json json_t *of_dead = yaml(text);
+	auto_json json_t *nobodys = yaml("{metadata: {" MADE "}}");
+	auto_json json_t *ours = yaml("{metadata: {annotations: {airgap/holder: 'a/b/1/c'}, " MADE "}}");
+
+	assert_null(preflight_held(of_dead, 946684800));
+	assert_null(preflight_held(nobodys, 946684800));
+	assert_string_equal(preflight_held(ours, 946684800), "2000-01-01T00:00:00Z");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -105,6 +147,7 @@ int main(void)
 		cmocka_unit_test(one_failure_is_the_verdict_and_several_are_counted),
 		cmocka_unit_test(a_pod_says_whether_its_image_is_there),
 		cmocka_unit_test(nodes_that_are_not_ready_are_told_apart),
+		cmocka_unit_test(a_namespace_of_a_run_at_work_is_held),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
