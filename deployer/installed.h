@@ -12,7 +12,8 @@
 
 #include "journal.h"
 
-/* Asks helm. *out_now = what there is now; *out = what the site chart is told. */
+/* Asks helm; where releases may not be listed in the whole cluster, in the namespaces of those that the site asks for, with a
+ * warning. *out_now = what there is now; *out = what the site chart is told. */
 int installed_read(struct session *s, const struct journal *j, json_t **out, json_t **out_now, struct err *e) MUST_CHECK;
 /* Before the first change, `now` being what there is. Writes nothing where the last install of this bundle with this site
  * file left just that, or where an earlier run that was not finished did it. */

@@ -303,7 +303,7 @@ static int query(struct helm *h, struct strv *a, const char *what, struct buf *o
 	if (c.status != 0 && says(&c, "release: not found"))
 		return 0;
 	if (c.status != 0)
-		return err_set(e, ERR_CLUSTER, "helm %s: %s", what, reason(&c));
+		return err_set(e, says(&c, "is forbidden") ? ERR_AUTH : ERR_CLUSTER, "helm %s: %s", what, reason(&c));
 	return 1;
 }
 
@@ -367,13 +367,16 @@ int helm_status(struct helm *h, const char *release, const char *ns, struct helm
 	return json_array_size(found) ? read_release(json_array_get(found, 0), out, e) : 0;
 }
 
-int helm_list(struct helm *h, json_t **out, struct err *e)
+int helm_list(struct helm *h, const char *ns, json_t **out, struct err *e)
 {
 	auto_strv struct strv a = { 0 };
 	auto_json json_t *found = NULL;
 
 	start_args(h, &a, "list");
-	strv_push(&a, "--all-namespaces");
+	if (ns)
+		strv_pushf(&a, "--namespace=%s", ns);
+	else
+		strv_push(&a, "--all-namespaces");
 	strv_push(&a, "--max=0");       /* else 256 */
 	if (list(h, &a, &found, e) < 0)
 		return -1;

@@ -52,9 +52,9 @@ struct helm_release { char *status; uint64_t revision; char *chart, *app_version
 void helm_release_free(struct helm_release *r);         /* content only */
 /* 1: exists, 0: no such release, -1. */
 int helm_status(struct helm *h, const char *release, const char *ns, struct helm_release *out, struct err *e) MUST_CHECK;
-/* Every release of the cluster, in whatever state: [{name, namespace, revision, status, chart: "web-1.2.0", …}], as helm
- * says it. */
-int helm_list(struct helm *h, json_t **out, struct err *e) MUST_CHECK;
+/* Every release of a namespace (NULL = of the cluster), in whatever state: [{name, namespace, revision, status, chart:
+ * "web-1.2.0", …}], as helm says it. ERR_AUTH: they may not be listed. */
+int helm_list(struct helm *h, const char *ns, json_t **out, struct err *e) MUST_CHECK;
 /* Values the user gave (`helm get values -o json`; null when none); what it made, without hooks (`helm get manifest`).
  * 1, 0: no such release, -1. */
 int helm_get_values(struct helm *h, const char *release, const char *ns, json_t **out, struct err *e) MUST_CHECK;

@@ -24,7 +24,10 @@ namespace: {name: t, podSecurity: restricted}
 {{ tpl (toYaml .) $ }}
 {{- end }}
 END
-"$B/tests/bundle" "$T/b.tar.zst" "new:$T/k.key" name=t version=1.0.0 stream=example/t sequence=1 "site=$S/site" \
+mkdir -p "$T/rel/templates"
+printf 'apiVersion: v2\nname: rel\nversion: 1.0.0\n' >"$T/rel/Chart.yaml"
+printf 'apiVersion: v1\nkind: ConfigMap\nmetadata: {name: rel}\n' >"$T/rel/templates/x.yaml"
+"$B/tests/bundle" "$T/b.tar.zst" "new:$T/k.key" name=t version=1.0.0 stream=example/t sequence=1 "site=$S/site" "chart=$T/rel" \
 	"image=docker.io/demo/app:1.0=$T/images/app" "image=docker.io/demo/worker:1.0=$T/images/worker" >"$T/bundle-id"
 cp "$T/k.key.pub" "$T/trust/k.pub"
 chmod 755 "$T/trust"
@@ -148,3 +151,40 @@ kubectl delete validatingwebhookconfiguration gate >/dev/null
 kubectl label --overwrite namespace t pod-security.kubernetes.io/enforce=restricted >/dev/null
 ok 'a site that lacks nothing' pf --skip clock
 is 'has nothing to tell' "$(jq -r '.[] | select(.result != "ok" and .result != "skipped") | .id' "$T/found.json")" ''
+
+# ---- one run at a time
+full() { "$B/bin/deployer" preflight "$T/b.tar.zst" --trust "$T/trust" --site "$T/site.yaml" --json "$@" >"$T/found.json"; }
+exec 8>"$(find "$T/state" -name lock)"
+flock 8
+fails 'a run on this machine' 32 full
+said 'is waited for' 'another run holds this lock: wait for it to end'
+exec 8>&-
+kubectl create -f - >/dev/null <<'END_OF_NAMESPACE'
+{apiVersion: v1, kind: Namespace, metadata: {name: airgap-probe, labels: {app.kubernetes.io/managed-by: airgap-deployer}, annotations: {airgap/holder: elsewhere/b/1/c}}}
+END_OF_NAMESPACE
+fails 'a run on another machine' 32 full
+said 'keeps its probes' 'namespace airgap-probe: another run asks its probes there, since 2[0-9T:Z-]+ \(elsewhere/b/1/c\): wait, or delete the namespace'
+is 'and its namespace' "$(kubectl get namespace airgap-probe -o 'jsonpath={.status.phase}')" Active
+
+# ---- who may see nothing but the namespaces of the site still has the table
+helm -n t install rel "$T/rel" >/dev/null
+kubectl delete clusterrolebinding look >/dev/null
+kubectl create namespace airgap-system >/dev/null
+for ns in t airgap-system; do
+	kubectl -n $ns create role see --verb=get,list --resource=secrets >/dev/null
+	kubectl -n $ns create rolebinding see --role=see --user=some >/dev/null
+done
+site <<'END_OF_STEPS'
+- {apiVersion: airgap/v1, kind: Release, metadata: {name: rel}, release: {name: rel, namespace: t, chart: rel}}
+- {apiVersion: airgap/v1, kind: Release, metadata: {name: other}, release: {name: other, namespace: other, chart: rel}}
+- apiVersion: airgap/v1
+  kind: Probe
+  metadata: {name: p}
+  probe: {id: P1, title: 'sees {{ keys .Values.airgap.installed | join " " }}', need: x, each: node, run: {image: '{{ include "airgap.image" (list . "docker.io/demo/app:1.0") }}', command: ['true']}}
+END_OF_STEPS
+fails 'somebody who may see little' 44 full --kubeconfig "$T/some.kube"
+said 'is told' 'releases: you may not list those of the whole cluster'
+said 'also of a namespace that is not his' "releases in namespace 'other': not known"
+is 'releases of his own are seen' "$(jq -r '.[] | select(.id == "P1") | .title' "$T/found.json")" 'sees t/rel'
+is 'what needs the nodes is not known' "$(results | tr ' ' '\n' | grep -E '^(pull|P1)=' | tr '\n' ' ')$(found P1)" \
+	'pull=warn P1=warn not known: you may not list nodes: ask for that right, or look yourself'

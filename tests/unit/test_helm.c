@@ -314,15 +314,31 @@ TEST(all_releases_are_listed)
 
 	fake(&h, "v3.22.0", "cat $d/answer");
 	put("answer", "[{\"name\":\"a\",\"namespace\":\"n\",\"revision\":\"1\",\"status\":\"deployed\",\"chart\":\"web-1.2.0\"}]", 0600);
-	assert_ok(helm_list(&h, &list, &e), e);
+	assert_ok(helm_list(&h, NULL, &list, &e), e);
 	assert_int_equal(json_array_size(list), 1);
 	args = told("args");
 	assert_non_null(strstr(args, "--all-namespaces"));
 	assert_non_null(strstr(args, "--max=0"));
 	json_decref(list);
 	list = NULL;
+	free(args);
+	put("answer", "[]", 0600);
+	assert_ok(helm_list(&h, "n", &list, &e), e);
+	args = told("args");
+	assert_non_null(strstr(args, "--namespace=n"));
+	json_decref(list);
+	list = NULL;
 	put("answer", "{}", 0600);
-	assert_err(helm_list(&h, &list, &e), e, ERR_CLUSTER);
+	assert_err(helm_list(&h, NULL, &list, &e), e, ERR_CLUSTER);
+}
+
+TEST(releases_that_may_not_be_listed_are_told_apart)
+{
+	auto_helm struct helm h = { 0 };
+	json_t *list = NULL;
+
+	fake(&h, "v3.22.0", "echo 'Error: list: failed to list: secrets is forbidden: User \"u\" cannot list resource \"secrets\"' >&2; exit 1");
+	assert_err(helm_list(&h, NULL, &list, &e), e, ERR_AUTH);
 }
 
 TEST(no_such_release_is_no_error)
@@ -357,6 +373,7 @@ int main(void)
 		CASE(without_a_cluster_a_release_cannot_be_asked_for), CASE(what_is_not_helm_is_refused),
 		CASE(a_release_is_upgraded_in_the_words_of_each_version), CASE(a_failure_has_its_code_and_helms_words),
 		CASE(a_list_of_releases_is_read), CASE(all_releases_are_listed),
+		CASE(releases_that_may_not_be_listed_are_told_apart),
 		CASE(no_such_release_is_no_error), CASE(undoing_is_asked_for_plainly),
 	};
 
