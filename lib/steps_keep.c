@@ -28,15 +28,17 @@ static bool is_reference(const char *text)
 	return end && str_starts(text, "$(") && !end[1];
 }
 
-/* Keys of data are names, references are places: neither is a secret. A value that is written out is left out. */
-static json_t *secret_block(const json_t *block)
+/* Keys of data are names, references are places: neither is a secret. A value that is written out is where the step puts it. */
+static json_t *secret_block(const struct step_secret *s, const json_t *block)
 {
 	json_t *out = json_copy((json_t *)block), *data = json_object(), *value;
 	const char *key;
 
-	json_object_foreach(json_object_get(block, "data"), key, value)
+	json_object_foreach(s->data, key, value)
 		if (is_reference(json_string_value(value)))
 			json_object_set(data, key, value);
+		else if (s->namespaces.n)
+			json_object_set_new(data, key, json_sprintf("$(kube:%s/%s/%s)", s->namespaces.items[0], s->name, key));
 	json_object_set_new(out, "data", data);
 	return out;
 }
@@ -71,7 +73,7 @@ static void keep_block(const struct step *s, const json_t *objects, json_t *doc)
 		json_object_set_new(doc, "apply", json_pack("{s:o}", "objects", list));
 		break;
 	case STEP_SECRET:
-		json_object_set_new(doc, "secret", secret_block(json_object_get(s->doc, "secret")));
+		json_object_set_new(doc, "secret", secret_block(&s->secret, json_object_get(s->doc, "secret")));
 		break;
 	case STEP_CALL:
 		json_object_set_new(doc, "call", call_block(json_object_get(s->doc, "call")));

@@ -222,8 +222,8 @@ const struct step *steps_find(const struct steps *s, const char *id);
 const char *steps_pod_security(const struct steps *s, const char *ns);
 /*
  * A step as it is kept once it was begun, so that it can be removed when no site says it any more: its document without what
- * need not be known for that, references as they were written. Of the data of a Secret only values that are a reference and nothing else
- * are kept, of a Call not the body it was made with. `needs` are all of them, as KIND/NAME. What has to be done
+ * need not be known for that, references as they were written. A value of a Secret that is not one reference and nothing else
+ * becomes $(kube:…), where the step put it; of a Call the body it was made with is not kept. `needs` are all of them, as KIND/NAME. What has to be done
  * to undo a Wait, Run or Probe is nothing, so nothing but the envelope is kept of it.
  * objects: what an Apply applies, as it stands or as its file holds it; NULL for any other kind.
  */
