@@ -14,5 +14,6 @@
 int applied_save(const struct session *s, const char *stream, struct err *e) MUST_CHECK;
 /* 1: this machine applied exactly this site, *out_folder (owned) is its folder. 0: not, or nothing is known of it. */
 int applied_find(const struct session *s, const char *stream, const json_t *site, char **out_folder, struct err *e) MUST_CHECK;
-/* It names files or variables of the machine that applies it, a context of its kubeconfig, or what is asked at its terminal. */
+/* It names files or variables of the machine that applies it, a context of its kubeconfig, or what is asked at its terminal; or
+ * has passwords of that machine sent in the open. */
 bool applied_refers(const json_t *site);

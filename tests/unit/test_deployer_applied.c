@@ -92,6 +92,7 @@ TEST(what_refers_to_a_machine_is_not_taken_from_the_cluster_alone)
 		SITE "registry: {host: r, username: u, password: $(file:/etc/shadow)}\n",
 		SITE "registry: {host: r, username: u, password: prompt}\n",
 		SITE "registry: {host: r, ca: /tmp/ca.pem}\n",
+		SITE "registry: {host: r, plainHTTP: true}\n",
 		SITE "kubernetes: {kubeconfig: /tmp/other}\n",
 		SITE "kubernetes: {context: other}\n",
 		SITE "tls: {list: [1, {key: 'x $(file:wild.key)'}]}\n",
