@@ -55,7 +55,7 @@ spec:
       automountServiceAccountToken: false
       securityContext: {runAsNonRoot: true, runAsUser: 65532, seccompProfile: {type: RuntimeDefault}}
       containers: [{name: c, image: {{ .Values.image }}, securityContext: {allowPrivilegeEscalation: false, capabilities: {drop: [ALL]}}}]
-  volumeClaimTemplates: [{metadata: {name: data}, spec: {accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}}]
+  volumeClaimTemplates: [{metadata: {name: data}, spec: {storageClassName: "", accessModes: [ReadWriteOnce], resources: {requests: {storage: 1Mi}}}}]
 END
 
 stand_images "$T/images" app worker
@@ -437,7 +437,7 @@ fails 'run: an image that is not the site registry'\''s' 45 deployer plan
 said 'run: it is named' 'Run/far: .*docker.io/demo/app:1.0: does not point to the site registry'
 in_pod root "securityContext: {runAsUser: 0, runAsNonRoot: false}, command: [a]" | site
 fails 'run: root in a restricted namespace' 45 deployer plan
-said 'run: it is named so' 'Run/root: .*containers\[run\]: runAsUser is 0'
+said 'run: it is named so' 'Run/root: .*containers\[run\]\.securityContext\.runAsUser: 0: set another uid'
 
 {
 	echo '- {apiVersion: airgap/v1, kind: Namespace, metadata: {name: t2}, namespace: {name: t2, podSecurity: baseline, pullSecret: {name: site-registry}}}'
